@@ -1,0 +1,177 @@
+# Build, install and test deep_learning; "make help" lists the targets.
+#
+# Everything that is built goes to build/, but for what PGXS wants here:
+# deep_learning.so and deep_learning--VERSION.sql.
+
+.DEFAULT_GOAL := all
+
+PG_CONFIG ?= pg_config
+FUZZ_SECONDS ?= 60
+export PG_CONFIG FUZZ_SECONDS
+
+EXTENSION = deep_learning
+MODULE_big = deep_learning
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION).control)
+
+# The library knows nothing of PostgreSQL; the extension is built around it.
+LIB_SRCS := $(sort $(foreach d,core ops cpu nn data format model,$(wildcard src/$(d)/*.c)))
+PG_SRCS := $(sort $(wildcard src/pg/*.c))
+PG_OBJS := $(PG_SRCS:src/%.c=build/%.o)
+OBJS := $(PG_OBJS) $(LIB_SRCS:src/%.c=build/release/%.o)
+
+SQL_PARTS := $(sort $(wildcard src/sql/[0-9][0-9]_*.sql))
+DATA_built = $(EXTENSION)--$(EXTVERSION).sql
+DATA := $(wildcard src/sql/updates/*.sql)
+
+REGRESS := $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
+EXTRA_CLEAN = build results regression.diffs regression.out
+
+WARNINGS = -Wall -Wextra -Werror -Wvla
+HARDENING = -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=2
+ARITHMETIC = -fno-math-errno -ffp-contract=off -fno-trapping-math
+LIB_LINK = -ljansson -lm -ldl -lpthread
+
+# --- the library and its test programs, once for each way of building them --
+
+LIB_CFLAGS = -std=gnu11 -g $(WARNINGS) $(ARITHMETIC) -fvisibility=hidden -fPIC -fno-omit-frame-pointer \
+	-Isrc -MMD -MP
+SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all
+
+release_CC = $(CC)
+release_FLAGS = -O2 $(HARDENING)
+asan_CC = gcc
+asan_FLAGS = -O1 $(SANITIZE)
+fuzz_CC = clang
+fuzz_FLAGS = -O1 -fsanitize=fuzzer-no-link $(SANITIZE)
+coverage_CC = clang
+coverage_FLAGS = -O0 -fsanitize=fuzzer-no-link -fprofile-instr-generate -fcoverage-mapping
+
+# The last of several -O holds.
+build/release/cpu/%.o: release_FLAGS += -O3
+
+UNIT_SRCS := $(sort $(wildcard test/unit/*.c))
+UNIT_HELPERS := $(filter-out test/unit/test_%,$(UNIT_SRCS))
+UNIT_TESTS := $(patsubst test/unit/%.c,%,$(filter test/unit/test_%,$(UNIT_SRCS)))
+# Kernels are also tested as they are shipped.
+UNIT_RELEASE := $(filter test_kernel% test_cpu% test_blas% test_backend% test_gradient%,$(UNIT_TESTS))
+FUZZ_TARGETS := $(patsubst test/fuzz/%.c,%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
+
+library_release = build/libdl.a
+library_asan = build/asan/libdl.a
+library_fuzz = build/fuzz/libdl.a
+library_coverage = build/coverage/libdl.a
+
+# $(call flavour,NAME): build/NAME/{core,ops,...}/*.o, their archive, and test objects.
+define flavour
+build/$(1)/%.o: src/%.c Makefile
+	@mkdir -p $$(@D)
+	$$($(1)_CC) $$(LIB_CFLAGS) $$($(1)_FLAGS) -c -o $$@ $$<
+
+build/$(1)/test/%.o: test/%.c Makefile
+	@mkdir -p $$(@D)
+	$$($(1)_CC) $$(LIB_CFLAGS) $$($(1)_FLAGS) -c -o $$@ $$<
+
+$$(library_$(1)): $$(LIB_SRCS:src/%.c=build/$(1)/%.o)
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	ar rcs $$@ $$^
+
+build/$(1)/unit/%: build/$(1)/test/unit/%.o $$(UNIT_HELPERS:%.c=build/$(1)/%.o) $$(library_$(1))
+	@mkdir -p $$(@D)
+	$$($(1)_CC) $$($(1)_FLAGS) -o $$@ $$^ $$(LIB_LINK)
+
+build/$(1)/target/%: build/$(1)/test/fuzz/%.o $$(library_$(1))
+	@mkdir -p $$(@D)
+	$$($(1)_CC) $$(subst fuzzer-no-link,fuzzer,$$($(1)_FLAGS)) -o $$@ $$^ $$(LIB_LINK)
+endef
+$(foreach f,release asan fuzz coverage,$(eval $(call flavour,$(f))))
+
+.SECONDARY:
+
+# --- the extension -----------------------------------------------------------
+
+# Headers of the server are system headers, so that our warnings are about our code.
+PG_CPPFLAGS = -isystem $(shell $(PG_CONFIG) --includedir-server 2>/dev/null) -Isrc
+PG_CFLAGS = -std=gnu11 $(WARNINGS) $(HARDENING) $(ARITHMETIC) -fvisibility=hidden \
+	-Wno-declaration-after-statement -Wno-unused-parameter
+SHLIB_LINK = -Wl,-z,relro,-z,now $(LIB_LINK)
+override with_llvm := no
+
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+ifneq ($(wildcard $(PGXS)),)
+include $(PGXS)
+else
+all install installcheck: no-server-headers
+no-server-headers:
+	@echo 'The headers of the PostgreSQL server are missing: run "make setup" first.' >&2; false
+clean:
+	rm -rf $(EXTRA_CLEAN) $(DATA_built) $(MODULE_big).so
+.PHONY: no-server-headers
+endif
+
+build/pg/%.o: src/pg/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+
+$(DATA_built): $(SQL_PARTS) $(EXTENSION).control Makefile
+	cat $(SQL_PARTS) > $@.tmp
+	mv $@.tmp $@
+
+-include $(shell find build -name '*.d' 2>/dev/null)
+
+# --- tests -------------------------------------------------------------------
+
+unit-programs: $(UNIT_TESTS:%=build/asan/unit/%) $(UNIT_RELEASE:%=build/release/unit/%)
+fuzz-programs: $(FUZZ_TARGETS:%=build/fuzz/target/%)
+coverage-programs: $(FUZZ_TARGETS:%=build/coverage/target/%)
+
+unit: unit-programs
+	test/unit.sh
+
+fuzz: fuzz-programs
+	test/fuzz.sh
+
+coverage: coverage-programs
+	test/coverage.sh
+
+lint: all
+	test/lint.sh
+
+setup:
+	test/setup.sh all
+
+demo:
+	test/setup.sh build
+	test/demo.sh
+
+test:
+	test/setup.sh all
+	test/run.sh
+
+test-long:
+	test/setup.sh all
+	test/run.sh long
+
+bench: all build/libdl.a
+	bench/run.sh $(BENCH)
+
+format:
+	find src test bench gpu -name '*.[ch]' | xargs clang-format -i
+
+help:
+	@echo 'make              build the extension (needs postgresql-server-dev and libjansson-dev)'
+	@echo 'make install      install it into the server that pg_config names'
+	@echo 'make installcheck run the regression tests against a running server'
+	@echo 'make setup        install the Debian packages that are missing'
+	@echo 'make demo         set up, build, install, and show it at work on a throw-away server'
+	@echo 'make test         all tests (CI); "test/run.sh STAGE..." runs some of them'
+	@echo 'make test-long    what takes longer: millions of executions of each fuzz target, test/long'
+	@echo 'make unit         unit tests of the library under ASan and UBSan, kernels also as shipped'
+	@echo 'make fuzz         each fuzz target for FUZZ_SECONDS (60)'
+	@echo 'make coverage     lines of the validators of src/format that the fuzz corpus reaches'
+	@echo 'make lint         the rules of the source tree'
+	@echo 'make bench        benchmarks; BENCH=name runs one'
+	@echo 'make format       clang-format over the C sources'
+	@echo 'make clean        remove what was built'
+
+.PHONY: unit unit-programs fuzz fuzz-programs coverage coverage-programs lint setup demo test test-long bench format help
