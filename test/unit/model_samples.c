@@ -1,0 +1,308 @@
+/*
+ * model_samples.c
+ *    Columns by letter:
+ *      n  number, standardised         r  number, robust
+ *      q  number, by quantiles         o  number as stored
+ *      m  number that may be missing   b  boolean (one-hot of two levels)
+ *      c  category, one-hot            e  category, embedded
+ *      h  category with a text that is no UTF-8
+ *      d  date                         t  timestamp
+ *      a  array of 3 numbers
+ */
+#include "model_samples.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+const ModelSample model_samples[] =
+{
+	{"linear", DL_TASK_REGRESSION, "n", "linear", 1, 1},
+	{"small", DL_TASK_REGRESSION, "nn", "dense(3, relu)", 1, 1},
+	{"wide", DL_TASK_REGRESSION, "nnnnnnnnnnnnnnnnnnnnnnnnnnnn", "dense(64, relu) > dense(64, relu)", 1, 1},
+	{"binary", DL_TASK_BINARY, "nmbc", "dense(16, gelu) > dropout(0.1) > dense(8, silu)", 1, 2},
+	{"multiclass", DL_TASK_MULTICLASS, "nqr", "dense(13, tanh)", 1, 3},
+	{"multilabel", DL_TASK_MULTILABEL, "nnb", "dense(9, mish)", 1, 4},
+	{"array target", DL_TASK_REGRESSION, "on", "dense(5, selu) > dense(7, softplus)", 1, 3},
+	{"categories only", DL_TASK_MULTICLASS, "ee", "dense(6, elu)", 1, 2},
+	{"every column", DL_TASK_BINARY, "nrqombcehdta", "dense(20, leaky_relu) > dense(10, sigmoid)", 1, 2},
+	{"batch norm", DL_TASK_REGRESSION, "nne", "dense(12) > batch_norm > relu > dense(8) > layer_norm > tanh", 1, 1},
+	{"residual", DL_TASK_BINARY, "nnc", "dense(8) > residual(dense(8, relu) > dense(8)) > residual(dense(5))", 1, 2},
+	{"concat", DL_TASK_REGRESSION, "nn", "concat(dense(4, relu), dense(3) > scale) > dense(6, relu)", 1, 1},
+	{"periodic", DL_TASK_MULTICLASS, "nnme", "realmlp(16, 16)", 2, 4},
+	{"simplified", DL_TASK_REGRESSION, "rrce", "realmlp(16, 16, simplified => true)", 1, 1},
+	{"ensemble", DL_TASK_BINARY, "nn", "dense(4, relu)", 3, 2},
+	{"ensemble of numbers", DL_TASK_REGRESSION, "nn", "dense(4, tanh)", 3, 2},
+	{"activations between", DL_TASK_REGRESSION, "nnn", "relu > dense(5) > gelu > dropout(0.5) > dense(4, bias => false)", 1, 1},
+};
+
+const int	model_sample_count = sizeof(model_samples) / sizeof(model_samples[0]);
+
+static const char *const texts[] = {
+	"false", "true", "red", "green", "", "quoted \"\\ \n", "caf\xc3\xa9", "\xe2\x82\xac", "a", "b", "c", "d", "e", "f", "g", "h"
+};
+
+typedef struct Maker
+{
+	DlModel    *model;
+	DlRandom	random;
+	DlError    *error;
+} Maker;
+
+static float
+normal(Maker *maker)
+{
+	return (float) dl_random_normal(&maker->random);
+}
+
+static DlStatus
+add_vocabulary(Maker *maker, int count, bool bytes, DlVocabulary **result)
+{
+	int32_t		code;
+
+	DL_TRY(dl_vocabulary_create(maker->model->arena, result, maker->error));
+	for (int i = 0; i < count; i++)
+		DL_TRY(dl_vocabulary_add(*result, texts[i], strlen(texts[i]), &code, maker->error));
+	if (bytes)
+	{
+		DL_TRY(dl_vocabulary_add(*result, "\xff\xfe", 2, &code, maker->error));
+		DL_TRY(dl_vocabulary_add(*result, "z\0z", 3, &code, maker->error));
+	}
+	return DL_OK;
+}
+
+static DlStatus
+add_number(Maker *maker, char letter, int32_t word)
+{
+	DlPreparation *preparation = &maker->model->preparation;
+	DlNumberInput *number = &preparation->numbers[preparation->number_count++];
+	float	   *quantiles;
+
+	number->word = word;
+	number->scaling = letter == 'r' ? DL_SCALING_ROBUST : letter == 'q' ? DL_SCALING_QUANTILE :
+		letter == 'o' ? DL_SCALING_NONE : DL_SCALING_STANDARD;
+	number->center = normal(maker) / 3;
+	number->scale = 1 + fabsf(normal(maker));
+	number->missing_seen = letter == 'm';
+	if (letter == 'q')
+	{
+		number->quantile_count = 11;
+		DL_TRY(dl_arena_calloc(maker->model->arena, 11, sizeof(float), &quantiles, maker->error));
+		for (int i = 0; i < 11; i++)
+			quantiles[i] = (float) (i - 5) / 3 + (i == 0 ? 0 : fabsf(normal(maker)) / 8);
+		number->quantiles = quantiles;
+	}
+	return DL_OK;
+}
+
+static DlStatus
+add_category(Maker *maker, char letter, int32_t column, int32_t word)
+{
+	DlPreparation *preparation = &maker->model->preparation;
+	DlCategoryInput *category = &preparation->categories[preparation->category_count++];
+	int			count = letter == 'b' ? 2 : letter == 'c' ? 4 : letter == 'h' ? 5 : 16;
+	int32_t    *map;
+
+	DL_TRY(add_vocabulary(maker, count, letter == 'h', &maker->model->columns[column].vocabulary));
+	category->word = word;
+	category->column = column;
+	category->one_hot = letter != 'e' && letter != 'h';
+	category->missing_seen = letter == 'c';
+	category->code_count = dl_vocabulary_size(maker->model->columns[column].vocabulary);
+	DL_TRY(dl_arena_calloc(maker->model->arena, (size_t) category->code_count, sizeof(int32_t), &map, maker->error));
+
+	/* the last code of more than four is not kept; levels run backwards */
+	category->levels = category->code_count > 4 ? category->code_count - 1 : category->code_count;
+	for (int32_t i = 0; i < category->code_count; i++)
+		map[i] = i < category->levels ? category->levels - 1 - i : -1;
+	category->map = map;
+	return DL_OK;
+}
+
+static DlStatus
+add_column(Maker *maker, char letter, int32_t index)
+{
+	static const char *const types[] = {"double precision", "text", "date", "timestamp with time zone", "real[]"};
+	DlModel    *model = maker->model;
+	DlColumn   *column = &model->columns[index];
+	char		name[32];
+	char	   *copy;
+
+	snprintf(name, sizeof(name), "%s%d", letter == 'h' ? "\xe9" : "column_", index);
+	DL_TRY(dl_arena_strdup(model->arena, name, &copy, maker->error));
+	column->name = copy;
+	column->kind = letter == 'd' ? DL_COLUMN_DATE : letter == 't' ? DL_COLUMN_TIMESTAMP : letter == 'a' ? DL_COLUMN_ARRAY :
+		strchr("bceh", letter) ? DL_COLUMN_CATEGORY : DL_COLUMN_NUMBER;
+	column->type = types[column->kind == DL_COLUMN_NUMBER ? 0 : column->kind];
+	column->first_word = model->feature_words;
+	column->words = letter == 'd' ? DL_DATE_WORDS : letter == 't' ? DL_TIMESTAMP_WORDS : letter == 'a' ? 3 : 1;
+	model->feature_words += column->words;
+	if (column->kind == DL_COLUMN_CATEGORY)
+		return add_category(maker, letter, index, column->first_word);
+	column->offset = index % 2 == 0 ? dl_random_normal(&maker->random) * 1e6 : -0.0;
+	for (int32_t w = 0; w < column->words; w++)
+		DL_TRY(add_number(maker, letter, column->first_word + w));
+	return DL_OK;
+}
+
+static DlStatus
+add_columns(Maker *maker, const char *letters)
+{
+	DlModel    *model = maker->model;
+	size_t		count = strlen(letters);
+
+	DL_TRY(dl_arena_calloc(model->arena, count, sizeof(DlColumn), &model->columns, maker->error));
+	DL_TRY(dl_arena_calloc(model->arena, count * 8, sizeof(DlNumberInput), &model->preparation.numbers, maker->error));
+	DL_TRY(dl_arena_calloc(model->arena, count, sizeof(DlCategoryInput), &model->preparation.categories, maker->error));
+	model->column_count = (int32_t) count;
+	for (size_t i = 0; i < count; i++)
+		DL_TRY(add_column(maker, letters[i], (int32_t) i));
+	return dl_preparation_finish(model->arena, &model->preparation, maker->error);
+}
+
+static DlStatus
+add_target(Maker *maker, const ModelSample *sample)
+{
+	DlModel    *model = maker->model;
+	size_t		n;
+
+	model->task = sample->task;
+	model->target = "target \"of\" all";
+	model->target_type = sample->task == DL_TASK_REGRESSION ? "real" : "text";
+	model->outputs = sample->task == DL_TASK_BINARY ? 1 : sample->outputs;
+	model->temperature = sample->task == DL_TASK_REGRESSION ? 1 : 1.25;
+	n = (size_t) model->outputs;
+	if (sample->task == DL_TASK_BINARY || sample->task == DL_TASK_MULTICLASS)
+		DL_TRY(add_vocabulary(maker, sample->outputs, false, &model->labels));
+	if (sample->task != DL_TASK_REGRESSION)
+		return DL_OK;
+	DL_TRY(dl_arena_calloc(model->arena, n, sizeof(double), &model->target_center, maker->error));
+	DL_TRY(dl_arena_calloc(model->arena, n, sizeof(double), &model->target_scale, maker->error));
+	DL_TRY(dl_arena_calloc(model->arena, n, sizeof(double), &model->target_low, maker->error));
+	DL_TRY(dl_arena_calloc(model->arena, n, sizeof(double), &model->target_high, maker->error));
+	for (size_t i = 0; i < n; i++)
+	{
+		model->target_center[i] = 0.1 + dl_random_normal(&maker->random);
+		model->target_scale[i] = 3 + dl_random_uniform(&maker->random);
+		model->target_low[i] = i % 2 == 0 ? -5 : -INFINITY;
+		model->target_high[i] = i % 2 == 0 ? 5.5 : INFINITY;
+	}
+	return DL_OK;
+}
+
+static DlStatus
+add_record(Maker *maker)
+{
+	DlTrainRecord *record = &maker->model->record;
+
+	record->query = "SELECT \"a\", b FROM t -- caf\xc3\xa9\n";
+	record->search_path = "\"$user\", public";
+	record->timezone = "Europe/Berlin";
+	record->datestyle = "ISO, DMY";
+	record->matmul_precision = "highest";
+	record->rows = 12345678901;
+	record->skipped = 3;
+	for (int i = 0; i < 3; i++)
+		record->part_rows[i] = 1000 * (i + 1);
+	record->split = "hash";
+	record->validation = 0.15;
+	record->test = 0.1;
+	record->weight_column = "";
+	record->left_out = "id: an identifier\n";
+	record->choices = "network: by rows\n";
+	dl_train_settings_default(&record->settings);
+	record->settings.seed = UINT64_MAX - 7;
+	record->threads = 2;
+	record->best_epoch = 2;
+	record->epoch_count = 3;
+	record->metric = "rmse";
+	record->metric_part = "test";
+	record->metric_count = 2;
+	record->held_out = 0xfedcba9876543210u;
+	DL_TRY(dl_arena_calloc(maker->model->arena, 3, sizeof(DlEpoch), &record->epochs, maker->error));
+	for (int i = 0; i < 3; i++)
+		record->epochs[i] = (DlEpoch) {i + 1, 1e-3 / (i + 1), 1.0 / 3 + i, i == 1 ? NAN : 0.7 - i, 1e-300, i == 1};
+	DL_TRY(dl_arena_calloc(maker->model->arena, 2, sizeof(DlMetricValue), &record->metrics, maker->error));
+	record->metrics[0] = (DlMetricValue) {"rmse", 0.52};
+	record->metrics[1] = (DlMetricValue) {"r2", NAN};
+	return DL_OK;
+}
+
+static DlStatus
+add_weights(Maker *maker, const ModelSample *sample)
+{
+	DlModel    *model = maker->model;
+	size_t		length;
+
+	model->network_text = sample->network;
+	DL_TRY(dl_model_build(model, maker->error));
+	length = (size_t) dl_graph_vector_length(model->graph);
+	model->member_count = sample->members;
+	DL_TRY(dl_arena_calloc(model->arena, (size_t) sample->members, sizeof(float *), &model->parameters, maker->error));
+	for (int m = 0; m < sample->members; m++)
+	{
+		DL_TRY(dl_arena_calloc(model->arena, length, sizeof(float), &model->parameters[m], maker->error));
+		dl_graph_initialise(model->graph, &maker->random, model->parameters[m]);
+
+		/* what starts as a constant shall matter too; variances stay positive */
+		for (int p = 0; p < dl_graph_parameter_count(model->graph); p++)
+			if (dl_graph_parameter_info(model->graph, p)->init == DL_INIT_CONSTANT)
+				for (int64_t i = 0; i < dl_graph_parameter_elements(model->graph, p); i++)
+					model->parameters[m][dl_graph_parameter_offset(model->graph, p) + i] += 0.5f * (float) dl_random_uniform(&maker->random);
+	}
+	return DL_OK;
+}
+
+DlStatus
+model_sample_create(const ModelSample *sample, uint64_t seed, DlModel **result, DlError *error)
+{
+	Maker		maker = {.error = error};
+	DlArena    *arena;
+	DlStatus	status;
+
+	*result = NULL;
+	DL_TRY(dl_arena_create(0, &arena, error));
+	status = dl_arena_calloc(arena, 1, sizeof(DlModel), &maker.model, error);
+	if (status == DL_OK)
+	{
+		maker.model->arena = arena;
+		dl_random_seed(&maker.random, seed, 0);
+		status = add_columns(&maker, sample->columns);
+	}
+	if (status == DL_OK)
+		status = add_target(&maker, sample);
+	if (status == DL_OK)
+		status = add_record(&maker);
+	if (status == DL_OK)
+		status = add_weights(&maker, sample);
+	if (status == DL_OK)
+		*result = maker.model;
+	else
+		dl_arena_destroy(arena);
+	return status;
+}
+
+void
+model_sample_row(const DlModel *model, DlRandom *random, uint32_t *features)
+{
+	for (int32_t i = 0; i < model->column_count; i++)
+	{
+		const DlColumn *column = &model->columns[i];
+		bool		missing = dl_random_below(random, 8) == 0;
+
+		if (column->kind == DL_COLUMN_CATEGORY)
+		{
+			int32_t		size = dl_vocabulary_size(column->vocabulary);
+			int32_t		code = missing ? DL_CODE_MISSING : (int32_t) dl_random_below(random, (uint64_t) size + 1);
+
+			memcpy(&features[column->first_word], &code, sizeof(code));
+			continue;
+		}
+		for (int32_t w = 0; w < column->words; w++)
+		{
+			float		value = missing ? NAN : (float) dl_random_normal(random);
+
+			memcpy(&features[column->first_word + w], &value, sizeof(value));
+		}
+	}
+}
