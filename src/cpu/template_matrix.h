@@ -1,0 +1,257 @@
+/*
+ * template_matrix.h
+ *    Matrix products and dense layers: cut into blocks that stay in the
+ *    caches, packed where that pays, each block done by tiles.
+ */
+
+#define DEPTH_BLOCK 256
+#define ROW_BLOCK 240			/* a multiple of TILE_ROWS */
+#define PANEL (TILE_VECTORS * W)
+#define PACKED_ROWS_BYTES ((size_t) ROW_BLOCK * DEPTH_BLOCK * sizeof(float))
+#define PACKED_PANEL_BYTES ((size_t) DEPTH_BLOCK * PANEL * sizeof(float))
+#define SCRATCH_FLOATS 16384	/* of a kernel, after the packed parts */
+
+/* A panel this large or larger, counted with the gaps between its rows, is packed. */
+#define PACK_PANEL_BYTES 65536
+#define PACK_PANEL_ROWS 24		/* fewer rows do not pay for packing */
+
+/* A transposed block of A whose rows lie this far apart shares cache sets. */
+#define PACK_ROWS_STRIDE 1024
+
+typedef struct Product
+{
+	int64_t		rows;
+	int64_t		columns;
+	int64_t		depth;
+	const float *a;
+	int64_t		a_stride;
+	bool		transposed_a;
+	const float *b;
+	int64_t		b_stride;
+	bool		transposed_b;
+	float	   *c;
+	int64_t		c_stride;
+	bool		accumulate;
+	const float *bias;			/* added at the end, NULL: none */
+	DlActivation activation;	/* applied at the end */
+	float	   *y;				/* where the activation goes, at c_stride; c itself or another matrix */
+} Product;
+
+static bool
+cancelled(const DlWorkspace *w)
+{
+	return w->cancel != NULL && atomic_load_explicit(w->cancel, memory_order_relaxed) != 0;
+}
+
+/* Part of a product: rows [row, row + rows), all columns, depths [k, k + depth). */
+static void
+product_block(DlWorkspace *w, const Product *p, int64_t row, int64_t rows, int64_t k, int64_t depth)
+{
+	float	   *panel = w->memory;
+	float	   *block = panel + PACKED_PANEL_BYTES / sizeof(float);
+	bool		last = k + depth == p->depth;
+	bool		in_tile = p->activation == DL_ACTIVATION_IDENTITY || p->activation == DL_ACTIVATION_RELU;
+	bool		in_place = p->y == p->c;
+	bool		pack_a = p->transposed_a && p->a_stride >= PACK_ROWS_STRIDE && p->columns >= 2 * PANEL;
+	bool		pack_b = depth * p->b_stride * (int64_t) sizeof(float) >= PACK_PANEL_BYTES && rows >= PACK_PANEL_ROWS;
+	Tile		t = {.depth = depth, .c_stride = p->c_stride, .fresh = k == 0 && !p->accumulate};
+
+	t.relu = last && in_place && p->activation == DL_ACTIVATION_RELU;
+	t.a = p->transposed_a ? p->a + k * p->a_stride + row : p->a + row * p->a_stride + k;
+	t.a_stride = p->a_stride;
+	if (pack_a)
+	{
+		pack_rows_transposed(depth, rows, t.a, t.a_stride, block);
+		t.a = block;
+		t.a_stride = TILE_ROWS;
+	}
+	for (int64_t column = 0; column < p->columns; column += PANEL)
+	{
+		int64_t		width = p->columns - column < PANEL ? p->columns - column : PANEL;
+		int			vectors = (int) ((width + W - 1) / W);
+
+		t.last = vn_first((int) (width - (vectors - 1) * W));
+		t.b_stride = vectors * W;
+		if (p->transposed_b)
+			pack_panel_transposed(depth, width, p->b + column * p->b_stride + k, p->b_stride, vectors, panel);
+		else if (pack_b)
+			pack_panel(depth, width, p->b + k * p->b_stride + column, p->b_stride, vectors, panel);
+		if (p->transposed_b || pack_b)
+			t.b = panel;
+		else
+		{
+			t.b = p->b + k * p->b_stride + column;
+			t.b_stride = p->b_stride;
+		}
+		t.c = p->c + row * p->c_stride + column;
+		t.bias = last && p->bias != NULL ? p->bias + column : NULL;
+		tile_rows(&t, rows, vectors, p->transposed_a, pack_a);
+		if (last && !(in_tile && in_place))
+		{
+			for (int64_t i = 0; i < rows; i++)
+			{
+				int64_t		offset = (row + i) * p->c_stride + column;
+
+				activate(p->activation, width, p->c + offset, NULL, NULL, p->y + offset);
+			}
+		}
+	}
+}
+
+static void
+product_run(DlWorkspace *w, const Product *p)
+{
+	int64_t		parts = (p->depth + DEPTH_BLOCK - 1) / DEPTH_BLOCK;
+	int64_t		depth = parts > 0 ? (p->depth + parts - 1) / parts : 0;
+	int64_t		k = 0;
+
+	do
+	{
+		int64_t		this_depth = p->depth - k < depth ? p->depth - k : depth;
+
+		for (int64_t row = 0; row < p->rows; row += ROW_BLOCK)
+		{
+			int64_t		rows = p->rows - row < ROW_BLOCK ? p->rows - row : ROW_BLOCK;
+
+			if (cancelled(w))
+				return;
+			product_block(w, p, row, rows, k, this_depth);
+		}
+		k += this_depth;
+	} while (k < p->depth);
+}
+
+/* Sixteen interleaved sums, then a tree: the order for one output. */
+INLINE float
+dot_sixteen(int64_t count, const float *x, const float *weight)
+{
+	V			sum[16 / W];
+	int64_t		k = 0;
+
+	for (int v = 0; v < 16 / W; v++)
+		sum[v] = v_zero();
+	for (; k + 16 <= count; k += 16)
+	{
+		for (int v = 0; v < 16 / W; v++)
+			sum[v] = v_fma(v_load(x + k + v * W), v_load(weight + k + v * W), sum[v]);
+	}
+	for (int v = 0; v < 16 / W && k < count; v++)
+	{
+		int			n = count - k < W ? (int) (count - k) : W;
+
+		sum[v] = v_fma(v_load_n(x + k, n), v_load_n(weight + k, n), sum[v]);
+		k += n;
+	}
+	return v_sum_sixteen(sum);
+}
+
+/*
+ * Two to fifteen outputs: four interleaved sums over the inputs for each, then
+ * (s0 + s1) + (s2 + s3).  One vector of outputs for rows (a constant) rows.
+ */
+INLINE void
+narrow_rows(const int rows, int64_t in, int64_t out, const float *x, const float *weight, int n, float *y)
+{
+	V			sum[2][4];
+	VN			first = vn_first(n);
+	int64_t		k = 0;
+
+	for (int r = 0; r < rows; r++)
+	{
+		for (int s = 0; s < 4; s++)
+			sum[r][s] = v_zero();
+	}
+	for (; k + 4 <= in; k += 4)
+	{
+#pragma GCC unroll 4
+		for (int s = 0; s < 4; s++)
+		{
+			V			column = v_load_first(weight + (k + s) * out, first);
+
+			for (int r = 0; r < rows; r++)
+				sum[r][s] = v_fma(v_set1(x[r * in + k + s]), column, sum[r][s]);
+		}
+	}
+	for (int s = 0; k < in; s++, k++)
+	{
+		V			column = v_load_first(weight + k * out, first);
+
+		for (int r = 0; r < rows; r++)
+			sum[r][s] = v_fma(v_set1(x[r * in + k]), column, sum[r][s]);
+	}
+	for (int r = 0; r < rows; r++)
+		v_store_first(y + r * out, first, v_add(v_add(sum[r][0], sum[r][1]), v_add(sum[r][2], sum[r][3])));
+}
+
+static void
+dense_narrow(int64_t rows, int64_t in, int64_t out, const float *x, const float *weight, float *y)
+{
+	for (int64_t column = 0; column < out; column += W)
+	{
+		int			n = out - column < W ? (int) (out - column) : W;
+		int64_t		row = 0;
+
+		for (; row + 2 <= rows; row += 2)
+			narrow_rows(2, in, out, x + row * in, weight + column, n, y + row * out + column);
+		if (row < rows)
+			narrow_rows(1, in, out, x + row * in, weight + column, n, y + row * out + column);
+	}
+}
+
+static void
+kernel_dense(DlWorkspace *w, int64_t rows, int64_t in, int64_t out, const void *x, const void *weight,
+			 const void *bias, DlActivation activation, void *z, void *y)
+{
+	const float *inputs = x;
+	float	   *sums = z != NULL ? z : y;
+
+	if (out >= 16)
+	{
+		Product		p = {.rows = rows, .columns = out, .depth = in, .a = x, .a_stride = in, .b = weight,
+		.b_stride = out, .c = sums, .c_stride = out, .bias = bias, .activation = activation, .y = y};
+
+		product_run(w, &p);
+		return;
+	}
+	if (out == 1)
+	{
+		for (int64_t row = 0; row < rows; row++)
+			sums[row] = dot_sixteen(in, inputs + row * in, weight);
+		if (bias != NULL)
+		{
+			float		b = *(const float *) bias;
+
+			for (int64_t row = 0; row < rows; row++)
+				sums[row] += b;
+		}
+		activate(activation, rows, sums, NULL, NULL, y);
+		return;
+	}
+	dense_narrow(rows, in, out, inputs, weight, sums);
+	for (int64_t row = 0; row < rows; row++)
+		activate(activation, out, sums + row * out, bias, z != NULL ? sums + row * out : NULL, (float *) y + row * out);
+}
+
+static void
+kernel_gemm(DlWorkspace *w, bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k,
+			const void *a, const void *b, bool accumulate, void *c)
+{
+	Product		p = {.rows = m, .columns = n, .depth = k, .a = a, .a_stride = transpose_a ? m : k,
+		.transposed_a = transpose_a, .b = b, .b_stride = transpose_b ? k : n, .transposed_b = transpose_b,
+	.c = c, .c_stride = n, .accumulate = accumulate, .activation = DL_ACTIVATION_IDENTITY, .y = c};
+
+	/* A column is a row of the transposed product, whose elements lie together. */
+	if (n == 1 && transpose_a)
+	{
+		p.rows = 1;
+		p.columns = m;
+		p.a = b;
+		p.a_stride = k;
+		p.transposed_a = false;
+		p.b = a;
+		p.b_stride = m;
+		p.transposed_b = false;
+		p.c_stride = m;
+	}
+	product_run(w, &p);
+}
