@@ -1,0 +1,30 @@
+/*
+ * preparation_internal.h
+ *    What fitting and applying a preparation share.
+ */
+#ifndef DL_DATA_PREPARATION_INTERNAL_H
+#define DL_DATA_PREPARATION_INTERNAL_H
+
+#include "data/preparation.h"
+
+/* Columns that a category takes in numbers when it is one-hot. */
+static inline int64_t
+one_hot_width(const DlCategoryInput *category)
+{
+	return category->levels == 2 ? 1 : category->levels;
+}
+
+/*
+ * The value below which a standard normal variable lies with probability p, 0 < p < 1:
+ * Acklam's rational approximation (2003), relative error below 1.2e-9, that
+ * is, exact to float.
+ */
+extern double dl_normal_quantile(double p);
+
+/* Sorts count floats, none of them NaN, ascending; keys and other are scratch of count words each. */
+extern void dl_sort_floats(float *values, uint32_t *keys, uint32_t *other, int64_t count);
+
+/* The quantile p of count sorted values, linear between two of them; count > 0. */
+extern double dl_quantile_of(const float *values, int64_t count, double p);
+
+#endif							/* DL_DATA_PREPARATION_INTERNAL_H */
