@@ -1,0 +1,511 @@
+/*
+ * fit.c
+ *    A whole training, from rows to the bytes of a model.
+ *
+ * The stages run one after the other on the thread that calls dl_fit(); each checks
+ * the host's cancel flag.  Memory: the result lives in the caller's arena,
+ * everything else is freed before return.
+ */
+#include "model/fit.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/size.h"
+#include "cpu/cpu.h"
+#include "model/fit_internal.h"
+#include "model/fit_members.h"
+#include "nn/metrics.h"
+
+typedef struct Fit
+{
+	DlArena    *scratch;
+	const DlFitRequest *request;
+	DlDataset  *dataset;
+	const DlFitHost *host;
+	DlModel    *model;
+	DlSplit		split;
+	DlFitChoice choice;
+	DlFitSource sources[3];		/* by DlPart */
+	DlThreads  *threads;
+	int64_t    *class_rows;		/* training rows of each class */
+	float	   *class_weight;
+	int			epoch_capacity;
+
+	/* validation rows as the selection needs them */
+	float	   *targets;
+	int32_t    *codes;
+	float	   *weights;
+	float	   *probability;
+} Fit;
+
+static DlStatus
+check_cancel(const Fit *fit, DlError *error)
+{
+	if (fit->host->cancel != NULL && atomic_load_explicit(fit->host->cancel, memory_order_relaxed) != 0)
+		return dl_error_set(error, DL_ERROR_CANCELLED, "training was cancelled");
+	return DL_OK;
+}
+
+static void
+notice(const Fit *fit, DlFitNoticeLevel level, const char *message, const char *detail)
+{
+	if (fit->host->notice != NULL)
+		fit->host->notice(fit->host->context, level, message, detail);
+}
+
+static void
+preparation_notice(void *context, DlPreparationNoticeKind kind, const char *column, int64_t count)
+{
+	char		message[512];
+
+	if (kind == DL_NOTICE_CONSTANT)
+		snprintf(message, sizeof(message), "column \"%s\" never varies in the training rows and is left out", column);
+	else
+		snprintf(message, sizeof(message), "%lld rare values of column \"%s\" are treated as one", (long long) count, column);
+	notice(context, DL_FIT_NOTICE, message, NULL);
+}
+
+/* Mean, squared deviation and range of each target: Welford, 1962. */
+static DlStatus
+add_target(void *context, int64_t position, const uint32_t *record, DlError *error)
+{
+	Fit		   *fit = context;
+	DlModel    *model = fit->model;
+
+	(void) error;
+	for (int32_t k = 0; k < fit->request->target_words; k++)
+	{
+		float		stored;
+		double		value;
+		double		delta;
+
+		memcpy(&stored, record + DL_RECORD_TARGET + k, sizeof(stored));
+		value = (double) stored + fit->request->target_offset;
+		delta = value - model->target_center[k];
+		model->target_center[k] += delta / (double) (position + 1);
+		model->target_scale[k] += delta * (value - model->target_center[k]);
+		model->target_low[k] = fmin(model->target_low[k], value);
+		model->target_high[k] = fmax(model->target_high[k], value);
+	}
+	return DL_OK;
+}
+
+static DlStatus
+prepare_values(Fit *fit, DlError *error)
+{
+	const DlFitSource *source = &fit->sources[DL_PART_TRAIN];
+	DlModel    *model = fit->model;
+	size_t		n = (size_t) fit->request->target_words;
+	double	  **arrays[] = {&model->target_center, &model->target_scale, &model->target_low, &model->target_high};
+	bool		varies = false;
+
+	for (size_t i = 0; i < 4; i++)
+		DL_TRY(dl_arena_calloc(model->arena, n, sizeof(double), arrays[i], error));
+	for (size_t k = 0; k < n; k++)
+	{
+		model->target_low[k] = INFINITY;
+		model->target_high[k] = -INFINITY;
+	}
+	DL_TRY(dl_fit_visit(source, fit->host->cancel, add_target, fit, error));
+	for (size_t k = 0; k < n; k++)
+	{
+		double		deviation = sqrt(model->target_scale[k] / (double) source->row_count);
+
+		model->target_scale[k] = deviation > 0 ? deviation : 1;
+		varies = varies || model->target_low[k] < model->target_high[k];
+	}
+	if (varies)
+		return DL_OK;
+	dl_error_set(error, DL_ERROR_DATA, "target \"%s\" has only one value in the training rows", fit->request->target);
+	dl_error_hint(error, "There is nothing to learn; check the query's WHERE clause, or choose another target.");
+	return DL_ERROR_DATA;
+}
+
+static DlStatus
+add_class(void *context, int64_t position, const uint32_t *record, DlError *error)
+{
+	Fit		   *fit = context;
+
+	(void) position;
+	(void) error;
+	fit->class_rows[dl_fit_class(fit->request, record, &fit->sources[DL_PART_TRAIN].layout)]++;
+	return DL_OK;
+}
+
+static DlStatus
+prepare_classes(Fit *fit, DlError *error)
+{
+	int32_t		classes = fit->request->label_count;
+	int32_t		present = 0;
+
+	DL_TRY(dl_arena_calloc(fit->scratch, (size_t) classes, sizeof(int64_t), &fit->class_rows, error));
+	DL_TRY(dl_fit_visit(&fit->sources[DL_PART_TRAIN], fit->host->cancel, add_class, fit, error));
+	for (int32_t k = 0; k < classes; k++)
+		present += fit->class_rows[k] > 0;
+	if (present >= 2)
+		return DL_OK;
+	dl_error_set(error, DL_ERROR_DATA, "target \"%s\" has only one class in the training rows", fit->request->target);
+	dl_error_hint(error, "A classifier needs rows of at least two classes.");
+	return DL_ERROR_DATA;
+}
+
+static DlStatus
+weigh_classes(Fit *fit, DlError *error)
+{
+	int32_t		classes = fit->request->label_count;
+
+	if (fit->choice.class_weight == DL_CLASS_WEIGHT_NONE)
+		return DL_OK;
+	if (fit->class_rows == NULL)
+		return dl_error_set(error, DL_ERROR_INVALID, "class_weight cannot be used for task \"%s\"",
+							dl_task_name(fit->request->task));
+	DL_TRY(dl_arena_calloc(fit->scratch, (size_t) classes, sizeof(float), &fit->class_weight, error));
+	for (int32_t k = 0; k < classes; k++)
+		if (fit->class_rows[k] > 0)
+			fit->class_weight[k] = (float) ((double) fit->split.count[DL_PART_TRAIN] /
+											((double) classes * (double) fit->class_rows[k]));
+	fit->sources[DL_PART_TRAIN].class_weight = fit->class_weight;
+	return DL_OK;
+}
+
+static DlStatus
+fill_model(Fit *fit, DlError *error)
+{
+	const DlFitRequest *r = fit->request;
+	DlModel    *model = fit->model;
+
+	model->task = r->task;
+	model->target = r->target;
+	model->target_type = r->target_type;
+	model->labels = r->labels;
+	model->temperature = 1;
+	model->column_count = r->column_count;
+	model->columns = r->columns;
+	model->feature_words = r->feature_words;
+	model->outputs = r->task == DL_TASK_BINARY ? 1 : r->task == DL_TASK_MULTICLASS ? r->label_count : r->target_words;
+	for (int p = DL_PART_TRAIN; p <= DL_PART_TEST; p++)
+		dl_fit_source_init(&fit->sources[p], fit->dataset, r, model, fit->split.rows[p], fit->split.count[p]);
+	if (r->task == DL_TASK_REGRESSION)
+		return prepare_values(fit, error);
+	if (r->task == DL_TASK_MULTILABEL)
+		return DL_OK;
+	return prepare_classes(fit, error);
+}
+
+static DlStatus
+fit_preparation(Fit *fit, DlError *error)
+{
+	const DlFitRequest *r = fit->request;
+	DlRecordLayout layout;
+
+	dl_record_layout(r->target_words, r->feature_words, &layout);
+	return dl_preparation_fit(fit->model->arena, r->columns, r->column_count, &layout, fit->dataset,
+							  fit->split.rows[DL_PART_TRAIN], fit->split.count[DL_PART_TRAIN], &fit->choice.preparation,
+							  (uint64_t) r->options.seed, preparation_notice, fit, fit->host->cancel,
+							  &fit->model->preparation, error);
+}
+
+/* The deciding metric on the validation rows, from raw outputs. */
+static double
+measure_selection(void *context, const float *outputs, int64_t rows, int64_t columns)
+{
+	const Fit  *fit = context;
+	const DlModel *model = fit->model;
+
+	if (model->task == DL_TASK_REGRESSION)
+	{
+		double		sum = 0;
+		double		weight = 0;
+
+		for (int64_t i = 0; i < rows; i++)
+		{
+			for (int64_t k = 0; k < columns; k++)
+			{
+				double		d = ((double) outputs[i * columns + k] - (double) fit->targets[i * columns + k]) * model->target_scale[k];
+
+				sum += fit->weights[i] * d * d / (double) columns;
+			}
+			weight += fit->weights[i];
+		}
+		return sqrt(sum / weight);
+	}
+	if (model->task == DL_TASK_MULTICLASS)
+	{
+		dl_backend_cpu()->softmax(NULL, rows, columns, outputs, fit->probability);
+		return dl_metric_log_loss(rows, columns, fit->probability, fit->codes, fit->weights);
+	}
+	else
+	{
+		double		sum = 0;
+		double		weight = 0;
+
+		/* log(1 + exp(-z)) without overflow, for the right sign of z */
+		for (int64_t i = 0; i < rows; i++)
+		{
+			for (int64_t k = 0; k < columns; k++)
+			{
+				double		z = (double) outputs[i * columns + k];
+
+				z = fit->targets[i * columns + k] > 0.5f ? z : -z;
+				sum += fit->weights[i] * (fmax(-z, 0) + log1p(exp(-fabs(z)))) / (double) columns;
+			}
+			weight += fit->weights[i];
+		}
+		return sum / weight;
+	}
+}
+
+/* Targets and weights of the validation rows, once for all epochs. */
+static DlStatus
+load_validation(Fit *fit, const DlBatchSource *source, DlError *error)
+{
+	const DlModel *model = fit->model;
+	size_t		rows = (size_t) source->row_count;
+	float	   *numbers;
+	int32_t    *codes;
+
+	DL_TRY(dl_arena_calloc(fit->scratch, rows, (size_t) model->outputs * sizeof(float), &fit->targets, error));
+	DL_TRY(dl_arena_calloc(fit->scratch, rows, (size_t) model->outputs * sizeof(float), &fit->probability, error));
+	DL_TRY(dl_arena_calloc(fit->scratch, rows, sizeof(int32_t), &fit->codes, error));
+	DL_TRY(dl_arena_calloc(fit->scratch, rows, sizeof(float), &fit->weights, error));
+	DL_TRY(dl_arena_calloc(fit->scratch, (size_t) model->preparation.inputs + 1, sizeof(float), &numbers, error));
+	DL_TRY(dl_arena_calloc(fit->scratch, (size_t) model->preparation.embedded + 1, sizeof(int32_t), &codes, error));
+	for (uint32_t i = 0; i < rows; i++)
+	{
+		void	   *target = model->task == DL_TASK_MULTICLASS ? (void *) (fit->codes + i) :
+			(void *) (fit->targets + (size_t) i * (size_t) model->outputs);
+
+		DL_TRY(source->fill(source->context, &i, 1, numbers, codes, target, &fit->weights[i], error));
+	}
+	return DL_OK;
+}
+
+static void
+keep_epoch(void *context, const DlEpoch *epoch)
+{
+	Fit		   *fit = context;
+	DlTrainRecord *record = &fit->model->record;
+
+	/* later waves bring their own epochs: the record shows the first member's */
+	if (fit->model->parameters[0] == NULL && record->epoch_count < fit->epoch_capacity &&
+		(record->epoch_count == 0 || record->epochs[record->epoch_count - 1].epoch < epoch->epoch))
+		record->epochs[record->epoch_count++] = *epoch;
+}
+
+static DlStatus
+train(Fit *fit, DlError *error)
+{
+	DlModel    *model = fit->model;
+	const DlPreparation *p = &model->preparation;
+	DlNetworkInputs inputs = {p->inputs, p->continuous, p->embedded, p->embedded_levels};
+	DlSelection selection = {fit, measure_selection};
+	bool		prepare = fit->choice.train.epochs > 1 || fit->choice.members > 1;
+	DlFitTraining training = {
+		.model = model, .inputs = &inputs, .settings = &fit->choice.train, .backend = dl_backend_cpu(),
+		.threads = fit->threads, .host = fit->host, .metric = dl_task_metric(model->task), .members = fit->choice.members,
+		.in_memory = dl_dataset_in_memory(fit->dataset), .epoch_context = fit, .epoch_done = keep_epoch,
+	};
+
+	for (int part = DL_PART_TRAIN; part <= DL_PART_VALIDATION && prepare; part++)
+	{
+		size_t		bytes = ((size_t) p->inputs + (size_t) p->embedded) * 4 * (size_t) fit->split.count[part];
+
+		if (bytes <= (size_t) fit->request->options.memory / 2)
+			DL_TRY(dl_fit_source_prepare(&fit->sources[part], fit->scratch, fit->host->cancel, error));
+	}
+	training.source = dl_fit_batch_source(&fit->sources[DL_PART_TRAIN]);
+	training.validation = dl_fit_batch_source(&fit->sources[DL_PART_VALIDATION]);
+	if (fit->split.count[DL_PART_VALIDATION] > 0)
+	{
+		DL_TRY(load_validation(fit, &training.validation, error));
+		training.selection = &selection;
+	}
+	else
+		training.metric = "loss";
+
+	fit->epoch_capacity = fit->choice.train.epochs;
+	model->member_count = fit->choice.members;
+	DL_TRY(dl_arena_calloc(model->arena, (size_t) fit->epoch_capacity, sizeof(DlEpoch), &model->record.epochs, error));
+	DL_TRY(dl_arena_calloc(model->arena, (size_t) model->member_count, sizeof(float *), &model->parameters, error));
+	return dl_fit_members(&training, error);
+}
+
+static DlPart
+measured_part(const Fit *fit)
+{
+	if (fit->split.count[DL_PART_TEST] > 0)
+		return DL_PART_TEST;
+	return fit->split.count[DL_PART_VALIDATION] > 0 ? DL_PART_VALIDATION : DL_PART_TRAIN;
+}
+
+/* A sum, so that the same rows give the same number in any order. */
+static DlStatus
+add_hash(void *context, int64_t position, const uint32_t *record, DlError *error)
+{
+	uint64_t   *sum = context;
+	uint64_t	hash;
+
+	(void) position;
+	(void) error;
+	memcpy(&hash, record + DL_RECORD_HASH, sizeof(hash));
+	*sum += dl_hash_mix(1, hash);
+	return DL_OK;
+}
+
+static void
+fill_record(Fit *fit)
+{
+	static const char *const part_names[] = {"train", "validation", "test"};
+	const DlFitRequest *r = fit->request;
+	DlTrainRecord *record = &fit->model->record;
+
+	record->query = r->query;
+	record->search_path = r->search_path;
+	record->timezone = r->timezone;
+	record->datestyle = r->datestyle;
+	record->matmul_precision = r->matmul_precision;
+	record->rows = dl_dataset_rows(fit->dataset);
+	record->skipped = r->skipped;
+	for (int part = 0; part < 3; part++)
+		record->part_rows[part] = fit->split.count[part];
+	record->split = r->split;
+	record->validation = r->options.validation;
+	record->test = r->options.test;
+	record->weight_column = r->weight_column;
+	record->left_out = r->left_out;
+	record->choices = fit->choice.why;
+	record->settings = fit->choice.train;
+	record->threads = dl_threads_count(fit->threads);
+	record->metric = dl_task_metric(r->task);
+	record->metric_part = part_names[measured_part(fit)];
+}
+
+static double
+find_metric(const DlMetricValue *metrics, int count, const char *name)
+{
+	for (int i = 0; i < count; i++)
+		if (strcmp(metrics[i].name, name) == 0)
+			return metrics[i].value;
+	return NAN;
+}
+
+static bool
+same_labels(const DlVocabulary *a, const DlVocabulary *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	if (dl_vocabulary_size(a) != dl_vocabulary_size(b))
+		return false;
+	for (int32_t i = 0; i < dl_vocabulary_size(a); i++)
+	{
+		size_t		la;
+		size_t		lb;
+		const char *ta = dl_vocabulary_text(a, i, &la);
+		const char *tb = dl_vocabulary_text(b, i, &lb);
+
+		if (la != lb || memcmp(ta, tb, la) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* The deployed model on the rows that the new one was measured on. */
+static DlStatus
+compare(Fit *fit, DlPart part, DlFitResult *result, DlError *error)
+{
+	DlModel    *incumbent;
+	DlFeatureMap *map = NULL;
+	DlMetricValue *metrics;
+	int			count;
+	DlStatus	status;
+
+	result->comparison = DL_COMPARED_NOT;
+	if (fit->request->incumbent == NULL)
+		return DL_OK;
+	DL_TRY(dl_model_decode(fit->request->incumbent, (size_t) fit->request->incumbent_length, 0, &incumbent, error));
+	status = DL_OK;
+	if (incumbent->task == fit->model->task && incumbent->outputs == fit->model->outputs &&
+		same_labels(incumbent->labels, fit->model->labels))
+		status = dl_fit_feature_map(fit->scratch, fit->request, incumbent, &map, error);
+	if (status == DL_OK && map != NULL)
+		status = dl_fit_measure(fit->scratch, incumbent, map, &fit->sources[part], fit->host->cancel, &count, &metrics, error);
+	if (status == DL_OK && map != NULL)
+	{
+		result->incumbent_value = find_metric(metrics, count, dl_task_metric(fit->model->task));
+		result->comparison = result->value < result->incumbent_value || isnan(result->incumbent_value) ?
+			DL_COMPARED_BETTER : DL_COMPARED_NOT_BETTER;
+	}
+	dl_model_destroy(incumbent);
+	return status;
+}
+
+static DlStatus
+finish(Fit *fit, DlArena *arena, DlFitResult *result, DlError *error)
+{
+	DlPart		part = measured_part(fit);
+	DlTrainRecord *record = &fit->model->record;
+
+	fill_record(fit);
+	DL_TRY(dl_fit_measure(fit->model->arena, fit->model, NULL, &fit->sources[part], fit->host->cancel,
+						  &record->metric_count, &record->metrics, error));
+	DL_TRY(dl_fit_visit(&fit->sources[part], fit->host->cancel, add_hash, &record->held_out, error));
+	result->rows = record->rows;
+	result->epochs = record->epoch_count;
+	result->metric = record->metric;
+	result->metric_part = record->metric_part;
+	result->held_out = record->held_out;
+	result->value = find_metric(record->metrics, record->metric_count, record->metric);
+	DL_TRY(compare(fit, part, result, error));
+	return dl_model_encode(fit->model, arena, &result->bytes, &result->length, error);
+}
+
+static DlStatus
+run(Fit *fit, DlArena *arena, DlFitResult *result, DlError *error)
+{
+	const DlFitRequest *r = fit->request;
+	DlSplitSettings split = {
+		.validation = r->options.validation, .test = r->options.test, .seed = (uint64_t) r->options.seed,
+		.by_column = r->split_by_column, .classes = r->target_codes,
+	};
+
+	DL_TRY(dl_split_make(fit->scratch, fit->dataset, &split, &fit->split, error));
+	DL_TRY(check_cancel(fit, error));
+	DL_TRY(fill_model(fit, error));
+	DL_TRY(dl_fit_choose(fit->scratch, r, fit->split.count[DL_PART_TRAIN], fit->split.count[DL_PART_VALIDATION] > 0,
+						 &fit->choice, error));
+	DL_TRY(weigh_classes(fit, error));
+	DL_TRY(fit_preparation(fit, error));
+	DL_TRY(dl_network_parse(fit->model->arena, fit->choice.network, strlen(fit->choice.network), &fit->model->network, error));
+	{
+		char	   *text;
+
+		DL_TRY(dl_network_text(fit->model->network, fit->model->arena, &text, error));
+		fit->model->network_text = text;
+	}
+	DL_TRY(dl_model_build(fit->model, error));
+	DL_TRY(train(fit, error));
+	return finish(fit, arena, result, error);
+}
+
+DlStatus
+dl_fit(DlArena *arena, const DlFitRequest *request, DlDataset *dataset, const DlFitHost *host, DlFitResult *result,
+	   DlError *error)
+{
+	Fit			fit = {.request = request, .dataset = dataset, .host = host};
+	DlModel		model = {0};
+	int			threads = request->options.threads > 0 ? request->options.threads : dl_processor_count();
+	DlStatus	status;
+
+	memset(result, 0, sizeof(*result));
+	DL_TRY(dl_arena_create(0, &fit.scratch, error));
+	model.arena = fit.scratch;
+	fit.model = &model;
+	status = dl_threads_create(threads, &fit.threads, error);
+	if (status == DL_OK)
+		status = run(&fit, arena, result, error);
+	dl_threads_destroy(fit.threads);
+	dl_arena_destroy(fit.scratch);
+	return status;
+}

@@ -1,0 +1,175 @@
+/*
+ * fit.h
+ *    A whole training in plain C: from encoded rows and a request to the bytes
+ *    of a model.
+ *
+ * The host (src/pg, or a program of its own) reads rows into a DlDataset and
+ * describes them in a DlFitRequest; dl_fit() splits, prepares, chooses what
+ * the request leaves open, trains, and measures.  It runs on one thread of the
+ * host's, uses threads of its own besides, and calls the host only through
+ * DlFitHost, from the thread it was called on.
+ */
+#ifndef DL_MODEL_FIT_H
+#define DL_MODEL_FIT_H
+
+#include "data/dataset.h"
+#include "model/model.h"
+
+#define DL_UNSET (-1)			/* of an integer option: choose from the data */
+
+typedef enum DlClassWeight
+{
+	DL_CLASS_WEIGHT_NONE,
+	DL_CLASS_WEIGHT_BALANCED	/* rows / (classes * rows of the class) */
+} DlClassWeight;
+
+/* What the user said; DL_UNSET, NaN or NULL where he said nothing. */
+typedef struct DlFitOptions
+{
+	const char *network;
+	int32_t		loss;			/* DlLoss */
+	int32_t		optimizer;		/* DlOptimizer */
+	int32_t		schedule;		/* DlSchedule */
+	int32_t		scaling;		/* DlScaling */
+	int32_t		class_weight;	/* DlClassWeight */
+	int32_t		epochs;
+	int32_t		batch_size;
+	int32_t		early_stopping;
+	int32_t		members;
+	int32_t		one_hot;
+	int32_t		max_levels;
+	int32_t		min_count;
+	int32_t		anneal;
+	int32_t		nesterov;
+	int32_t		step_epochs;
+	int32_t		threads;		/* 0: one a processor */
+	double		learning_rate;	/* 0: by a range test */
+	double		weight_decay;
+	double		gradient_clip;
+	double		label_smoothing;
+	double		warm_up;
+	double		momentum;
+	double		beta1;
+	double		beta2;
+	double		step_factor;
+	double		loss_parameter;
+	double		validation;		/* never unset */
+	double		test;
+	int64_t		seed;
+	int64_t		memory;			/* bytes that networks and prepared rows may take */
+} DlFitOptions;
+
+extern void dl_fit_options_init(DlFitOptions *options);
+
+typedef struct DlFitRequest
+{
+	DlFitOptions options;
+
+	/* the target */
+	const char *target;
+	const char *target_type;
+	DlTask		task;
+	int32_t		target_words;
+	bool		target_codes;	/* the word is a code of labels */
+	bool		target_two_values;	/* the word is a float; class 1 is where it equals two_value */
+	float		two_value;		/* as stored, without the offset */
+	double		target_offset;	/* added to stored floats */
+	int32_t		label_count;	/* class labels in the order of classes */
+	DlVocabulary *labels;
+	int32_t		label_map_count;
+	const int32_t *label_map;	/* code in the record -> class */
+
+	/* the features */
+	int32_t		column_count;
+	DlColumn   *columns;
+	int32_t		feature_words;
+
+	/* how to split */
+	bool		split_by_column;
+	const char *split;			/* for the record: "hash", "key <column>", "column <column>" */
+
+	/* for the record */
+	const char *query;
+	const char *search_path;
+	const char *timezone;
+	const char *datestyle;
+	const char *matmul_precision;
+	const char *weight_column;
+	const char *left_out;
+	int64_t		skipped;
+
+	/* bytes of the model that is deployed under this name; NULL when none */
+	const void *incumbent;
+	int64_t		incumbent_length;
+} DlFitRequest;
+
+typedef enum DlFitNoticeLevel
+{
+	DL_FIT_NOTICE,
+	DL_FIT_WARNING
+} DlFitNoticeLevel;
+
+typedef struct DlFitProgress
+{
+	int			member;			/* 1-based, of members */
+	int			members;
+	int			epochs;			/* planned */
+	DlEpoch		epoch;
+	double		rows_per_second;
+	double		seconds_left;	/* if no early stop comes */
+	const char *metric;			/* what measure is called, e.g. "rmse" */
+} DlFitProgress;
+
+typedef struct DlFitHost
+{
+	void	   *context;
+	void		(*progress) (void *context, const DlFitProgress *progress);
+	void		(*notice) (void *context, DlFitNoticeLevel level, const char *message, const char *detail);
+	const atomic_int *cancel;
+} DlFitHost;
+
+typedef enum DlFitComparison
+{
+	DL_COMPARED_NOT,			/* no incumbent, or it cannot score these rows */
+	DL_COMPARED_BETTER,
+	DL_COMPARED_NOT_BETTER
+} DlFitComparison;
+
+typedef struct DlFitResult
+{
+	void	   *bytes;			/* the model; in the arena given */
+	size_t		length;
+	int64_t		rows;
+	int			epochs;			/* run by the first member */
+	const char *metric;
+	const char *metric_part;
+	double		value;
+	uint64_t	held_out;
+	DlFitComparison comparison;
+	double		incumbent_value;	/* of the same metric on the same rows */
+} DlFitResult;
+
+/* dataset is finished; it may be read only by dl_fit until it returns. */
+extern DlStatus dl_fit(DlArena *arena, const DlFitRequest *request, DlDataset *dataset, const DlFitHost *host,
+					   DlFitResult *result, DlError *error);
+
+/*
+ * A request as bytes and back, for a worker on the same machine (native byte
+ * order, not for storage).  unpack copies into arena.
+ */
+extern DlStatus dl_fit_request_pack(DlArena *arena, const DlFitRequest *request, void **bytes, size_t *length, DlError *error);
+extern DlStatus dl_fit_request_unpack(DlArena *arena, const void *bytes, size_t length, DlFitRequest *request, DlError *error);
+
+/*
+ * All metrics that a task has, best known name first (the one that decides
+ * deployment).  results as dl_scorer_run gives them; target: float values, or codes
+ * for classes.  In arena.
+ */
+extern DlStatus dl_model_measure(DlArena *arena, DlTask task, int64_t rows, int32_t width, const double *results,
+								 const double *target_values, const int32_t *target_codes, const float *weight,
+								 int *count, DlMetricValue **metrics, DlError *error);
+
+/* The name of the deciding metric; higher_is_better tells its direction. */
+extern const char *dl_task_metric(DlTask task);
+
+#endif							/* DL_MODEL_FIT_H */

@@ -1,0 +1,243 @@
+/*
+ * fit_choose.c
+ *    What to train and how, where the request does not say.
+ *
+ * Two starting points.  Without a network in the request everything comes from
+ * one table by the number of training rows: the realmlp preset (Holzmueller et
+ * al., 2024) with the settings that belong to it.  With a network of the user's
+ * own, settings that work for any network.  What the request says always wins.
+ * Each choice leaves a line that dl.summary shows.
+ */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "model/fit_internal.h"
+
+typedef struct SizeRule
+{
+	int64_t		rows;			/* applies up to so many training rows */
+	int			batch_size;
+	int			epochs;
+	int			members;
+} SizeRule;
+
+/* Larger tables need fewer passes for the same number of steps. */
+static const SizeRule size_rules[] = {
+	{1000, 64, 256, 8},
+	{5000, 128, 192, 4},
+	{20000, 256, 128, 2},
+	{50000, 256, 64, 2},
+	{150000, 512, 32, 1},
+	{500000, 1024, 16, 1},
+	{2000000, 1024, 8, 1},
+	{INT64_MAX, 2048, 3, 1},
+};
+
+typedef struct Lines
+{
+	char	   *text;
+	size_t		size;
+	size_t		used;
+} Lines;
+
+static void __attribute__((format(printf, 2, 3)))
+add_line(Lines *lines, const char *format,...)
+{
+	va_list		args;
+	int			n;
+
+	va_start(args, format);
+	n = vsnprintf(lines->text + lines->used, lines->size - lines->used, format, args);
+	va_end(args);
+	if (n > 0)
+	{
+		lines->used += (size_t) n;
+		if (lines->used > lines->size - 2)
+			lines->used = lines->size - 2;
+		lines->text[lines->used++] = '\n';
+		lines->text[lines->used] = '\0';
+	}
+}
+
+static const SizeRule *
+rule_for(int64_t rows)
+{
+	const SizeRule *rule = size_rules;
+
+	while (rows > rule->rows)
+		rule++;
+	return rule;
+}
+
+static DlLoss
+default_loss(DlTask task)
+{
+	static const DlLoss losses[] = {
+		[DL_TASK_REGRESSION] = DL_TRAIN_MSE,
+		[DL_TASK_BINARY] = DL_TRAIN_BINARY,
+		[DL_TASK_MULTICLASS] = DL_TRAIN_CROSS_ENTROPY,
+		[DL_TASK_MULTILABEL] = DL_TRAIN_BINARY,
+	};
+
+	return losses[task];
+}
+
+static void
+set_integer(int *value, int32_t option)
+{
+	if (option != DL_UNSET)
+		*value = option;
+}
+
+static void
+set_real(double *value, double option)
+{
+	if (!isnan(option))
+		*value = option;
+}
+
+/* The preset and the settings that its authors tuned together with it. */
+static void
+choose_preset(const DlFitRequest *request, const SizeRule *rule, DlFitChoice *choice)
+{
+	DlTrainSettings *t = &choice->train;
+	bool		regression = request->task == DL_TASK_REGRESSION;
+
+	choice->network = regression ? "realmlp(256, 256, 256, activation => mish)" :
+		"realmlp(256, 256, 256, activation => selu)";
+	choice->preparation.scaling = DL_SCALING_ROBUST;
+	choice->members = rule->members;
+	t->learning_rate = regression ? 0.2 : 0.04;
+	t->beta2 = 0.95;
+	t->weight_decay = 0.02;
+	t->schedule = DL_SCHEDULE_COSLOG4;
+	t->anneal = true;
+	t->early_stopping = 0;
+}
+
+static void
+choose_general(const SizeRule *rule, bool has_validation, DlFitChoice *choice)
+{
+	DlTrainSettings *t = &choice->train;
+
+	choice->preparation.scaling = DL_SCALING_STANDARD;
+	choice->members = 1;
+	t->learning_rate = 1e-3;
+	t->weight_decay = 0.01;
+	t->schedule = DL_SCHEDULE_COSINE;
+	t->early_stopping = has_validation ? (rule->epochs >= 64 ? 20 : 5) : 0;
+}
+
+static void
+apply_options(const DlFitOptions *o, DlFitChoice *choice)
+{
+	DlTrainSettings *t = &choice->train;
+
+	if (o->loss != DL_UNSET)
+		t->loss = (DlLoss) o->loss;
+	if (o->optimizer != DL_UNSET)
+		t->optimizer = (DlOptimizer) o->optimizer;
+	if (o->schedule != DL_UNSET)
+		t->schedule = (DlSchedule) o->schedule;
+	if (o->scaling != DL_UNSET)
+		choice->preparation.scaling = (DlScaling) o->scaling;
+	if (o->class_weight != DL_UNSET)
+		choice->class_weight = (DlClassWeight) o->class_weight;
+	if (o->anneal != DL_UNSET)
+		t->anneal = o->anneal != 0;
+	if (o->nesterov != DL_UNSET)
+		t->nesterov = o->nesterov != 0;
+	set_integer(&t->epochs, o->epochs);
+	set_integer(&t->batch_size, o->batch_size);
+	set_integer(&t->early_stopping, o->early_stopping);
+	set_integer(&t->step_epochs, o->step_epochs);
+	set_integer(&choice->members, o->members);
+	set_integer(&choice->preparation.one_hot, o->one_hot);
+	set_integer(&choice->preparation.max_levels, o->max_levels);
+	set_integer(&choice->preparation.min_count, o->min_count);
+	set_real(&t->learning_rate, o->learning_rate);
+	set_real(&t->weight_decay, o->weight_decay);
+	set_real(&t->gradient_clip, o->gradient_clip);
+	set_real(&t->label_smoothing, o->label_smoothing);
+	set_real(&t->warm_up, o->warm_up);
+	set_real(&t->momentum, o->momentum);
+	set_real(&t->beta1, o->beta1);
+	set_real(&t->beta2, o->beta2);
+	set_real(&t->step_factor, o->step_factor);
+	set_real(&t->loss_parameter, o->loss_parameter);
+	t->seed = (uint64_t) o->seed;
+}
+
+static void
+explain(const DlFitRequest *request, const DlFitChoice *choice, int64_t rows, Lines *lines)
+{
+	const DlFitOptions *o = &request->options;
+
+	if (o->network == NULL)
+		add_line(lines, "network: %s, the preset for tables", choice->network);
+	if (o->scaling == DL_UNSET)
+		add_line(lines, "scaling: %s, %s", dl_scaling_name(choice->preparation.scaling),
+				 o->network == NULL ? "which outliers do not move" : "the usual one for a network given by hand");
+	if (o->members == DL_UNSET && choice->members > 1)
+		add_line(lines, "members: %d networks averaged, affordable at %lld training rows", choice->members, (long long) rows);
+	if (o->epochs == DL_UNSET)
+		add_line(lines, "epochs: %d, by %lld training rows", choice->train.epochs, (long long) rows);
+	if (o->batch_size == DL_UNSET)
+		add_line(lines, "batch_size: %d, by %lld training rows", choice->train.batch_size, (long long) rows);
+	if (isnan(o->learning_rate))
+		add_line(lines, "learning_rate: %g, schedule %s", choice->train.learning_rate,
+				 dl_schedule_name(choice->train.schedule));
+}
+
+static DlStatus
+check_loss(const DlFitRequest *request, DlLoss loss, DlError *error)
+{
+	bool		number = loss == DL_TRAIN_MSE || loss == DL_TRAIN_MAE || loss == DL_TRAIN_HUBER || loss == DL_TRAIN_QUANTILE;
+	bool		fits = request->task == DL_TASK_REGRESSION ? number : loss == default_loss(request->task);
+
+	if (fits)
+		return DL_OK;
+	dl_error_set(error, DL_ERROR_INVALID, "loss \"%s\" cannot be used for task \"%s\"", dl_loss_name(loss),
+				 dl_task_name(request->task));
+	if (request->task == DL_TASK_REGRESSION)
+		dl_error_hint(error, "For regression use mse, mae, huber or quantile.");
+	else
+		dl_error_hint(error, "Leave loss out: the one for this task is \"%s\".", dl_loss_name(default_loss(request->task)));
+	return DL_ERROR_INVALID;
+}
+
+DlStatus
+dl_fit_choose(DlArena *arena, const DlFitRequest *request, int64_t train_rows, bool has_validation, DlFitChoice *choice,
+			  DlError *error)
+{
+	const SizeRule *rule = rule_for(train_rows);
+	Lines		lines = {.size = 4096};
+
+	memset(choice, 0, sizeof(*choice));
+	dl_train_settings_default(&choice->train);
+	choice->train.loss = default_loss(request->task);
+	choice->train.batch_size = rule->batch_size;
+	choice->train.epochs = rule->epochs;
+	choice->preparation = (DlPreparationSettings) {.one_hot = 8, .max_levels = 100000, .min_count = 1};
+	if (request->options.network == NULL)
+		choose_preset(request, rule, choice);
+	else
+	{
+		choice->network = request->options.network;
+		choose_general(rule, has_validation, choice);
+	}
+	apply_options(&request->options, choice);
+	DL_TRY(check_loss(request, choice->train.loss, error));
+	DL_TRY(dl_train_settings_check(&choice->train, error));
+	if (choice->members < 1 || choice->members > DL_MODEL_MAX_MEMBERS)
+		return dl_error_set(error, DL_ERROR_INVALID, "members must be between 1 and %d, got %d", DL_MODEL_MAX_MEMBERS,
+							choice->members);
+
+	DL_TRY(dl_arena_alloc(arena, lines.size, &lines.text, error));
+	lines.text[0] = '\0';
+	explain(request, choice, train_rows, &lines);
+	choice->why = lines.text;
+	return DL_OK;
+}

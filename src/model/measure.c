@@ -1,0 +1,133 @@
+/*
+ * measure.c
+ *    The metrics that each task has, from results and targets in user units.
+ */
+#include <math.h>
+
+#include "core/size.h"
+#include "model/fit.h"
+#include "nn/metrics.h"
+
+#define MOST_METRICS 8
+
+const char *
+dl_task_metric(DlTask task)
+{
+	return task == DL_TASK_REGRESSION ? "rmse" : "log_loss";
+}
+
+static void
+add(DlMetricValue *metrics, int *count, const char *name, double value)
+{
+	metrics[(*count)++] = (DlMetricValue) {name, value};
+}
+
+/* float32 holds differences from a common value better than large numbers themselves. */
+static DlStatus
+to_floats(DlArena *arena, const double *values, size_t cells, double shift, float **result, DlError *error)
+{
+	DL_TRY(dl_arena_calloc(arena, cells, sizeof(float), result, error));
+	for (size_t i = 0; i < cells; i++)
+		(*result)[i] = (float) (values[i] - shift);
+	return DL_OK;
+}
+
+static DlStatus
+measure_values(DlArena *scratch, int64_t rows, int32_t width, const double *results, const double *target,
+			   const float *weight, int *count, DlMetricValue *metrics, DlError *error)
+{
+	size_t		cells = (size_t) rows * (size_t) width;
+	double		shift = cells > 0 ? target[0] : 0;
+	float	   *predicted;
+	float	   *wanted;
+
+	DL_TRY(to_floats(scratch, results, cells, shift, &predicted, error));
+	DL_TRY(to_floats(scratch, target, cells, shift, &wanted, error));
+	add(metrics, count, "rmse", dl_metric_rmse(rows, width, predicted, wanted, weight));
+	add(metrics, count, "mae", dl_metric_mae(rows, width, predicted, wanted, weight));
+	add(metrics, count, "r2", dl_metric_r2(rows, width, predicted, wanted, weight));
+	return DL_OK;
+}
+
+static DlStatus
+measure_classes(DlArena *scratch, int64_t rows, int32_t width, const double *results, const int32_t *target,
+				const float *weight, int *count, DlMetricValue *metrics, DlError *error)
+{
+	int32_t		classes = width == 1 ? 2 : width;
+	DlConfusion confusion;
+	float	   *probability;
+
+	DL_TRY(dl_arena_calloc(scratch, (size_t) rows, (size_t) classes * sizeof(float), &probability, error));
+	for (int64_t i = 0; i < rows; i++)
+		for (int32_t k = 0; k < classes; k++)
+		{
+			double		p = width == 1 ? (k == 1 ? results[i] : 1 - results[i]) : results[i * width + k];
+
+			probability[i * classes + k] = (float) p;
+		}
+	DL_TRY(dl_metric_confusion(rows, classes, probability, target, weight, &confusion, error));
+	add(metrics, count, "log_loss", dl_metric_log_loss(rows, classes, probability, target, weight));
+	add(metrics, count, "accuracy", dl_metric_accuracy(rows, classes, probability, target, weight));
+	if (classes == 2)
+	{
+		double		area;
+		float	   *score;
+
+		DL_TRY(to_floats(scratch, results, (size_t) rows, 0, &score, error));
+		DL_TRY(dl_metric_roc_auc(rows, score, target, weight, &area, error));
+		add(metrics, count, "roc_auc", area);
+	}
+	add(metrics, count, "f1", confusion.f1);
+	add(metrics, count, "precision", confusion.precision);
+	add(metrics, count, "recall", confusion.recall);
+	return DL_OK;
+}
+
+/* Several yes/no labels: each one's log loss and accuracy, averaged. */
+static DlStatus
+measure_labels(DlArena *scratch, int64_t rows, int32_t width, const double *results, const double *target,
+			   const float *weight, int *count, DlMetricValue *metrics, DlError *error)
+{
+	double		loss = 0;
+	double		accuracy = 0;
+	float	   *probability;
+	int32_t    *codes;
+
+	DL_TRY(dl_arena_calloc(scratch, (size_t) rows, 2 * sizeof(float), &probability, error));
+	DL_TRY(dl_arena_calloc(scratch, (size_t) rows, sizeof(int32_t), &codes, error));
+	for (int32_t k = 0; k < width; k++)
+	{
+		for (int64_t i = 0; i < rows; i++)
+		{
+			probability[2 * i + 1] = (float) results[i * width + k];
+			probability[2 * i] = 1 - probability[2 * i + 1];
+			codes[i] = target[i * width + k] > 0.5;
+		}
+		loss += dl_metric_log_loss(rows, 2, probability, codes, weight) / width;
+		accuracy += dl_metric_accuracy(rows, 2, probability, codes, weight) / width;
+	}
+	add(metrics, count, "log_loss", loss);
+	add(metrics, count, "accuracy", accuracy);
+	return DL_OK;
+}
+
+DlStatus
+dl_model_measure(DlArena *arena, DlTask task, int64_t rows, int32_t width, const double *results,
+				 const double *target_values, const int32_t *target_codes, const float *weight, int *count,
+				 DlMetricValue **metrics, DlError *error)
+{
+	DlArena    *scratch;
+	DlStatus	status;
+
+	*count = 0;
+	DL_TRY(dl_arena_calloc(arena, MOST_METRICS, sizeof(DlMetricValue), metrics, error));
+	DL_TRY(dl_arena_create(0, &scratch, error));
+	if (task == DL_TASK_REGRESSION)
+		status = measure_values(scratch, rows, width, results, target_values, weight, count, *metrics, error);
+	else if (task == DL_TASK_MULTILABEL)
+		status = measure_labels(scratch, rows, width, results, target_values, weight, count, *metrics, error);
+	else
+		status = measure_classes(scratch, rows, width, results, target_codes, weight, count, *metrics, error);
+	dl_arena_destroy(scratch);
+	return status;
+}

@@ -1,0 +1,150 @@
+/*
+ * model.h
+ *    A trained network with all that scoring needs, decoded.
+ *
+ * Its bytes are a safetensors file (model_encode.c, model_decode.c): weights as tensors,
+ * named "<member>.<parameter>", dense weights stored [out, in] as PyTorch's
+ * nn.Linear has them (in memory they are [in, out]), batch statistics too; everything else is one JSON
+ * document.  No clock time, duration, machine or model name is in it: the same training gives the same bytes.
+ *
+ * A decoded model is read-only and may be used by several threads, each with a DlScorer of its own.
+ */
+#ifndef DL_MODEL_MODEL_H
+#define DL_MODEL_MODEL_H
+
+#include "core/graph.h"
+#include "data/column.h"
+#include "data/preparation.h"
+#include "nn/network.h"
+#include "nn/trainer.h"
+
+#define DL_MODEL_FORMAT_VERSION 1
+#define DL_MODEL_MAX_MEMBERS 64
+
+typedef enum DlTask
+{
+	DL_TASK_REGRESSION,			/* one value, or several (an array) */
+	DL_TASK_BINARY,				/* two classes, one logit */
+	DL_TASK_MULTICLASS,			/* softmax over the classes */
+	DL_TASK_MULTILABEL			/* an array of yes/no: one logit each */
+} DlTask;
+
+extern const char *dl_task_name(DlTask task);	/* "regression", "binary", "multiclass", "multilabel" */
+extern bool dl_task_by_name(const char *name, DlTask *result);
+
+/* A text that need not end in a zero byte (class labels may be any bytes PostgreSQL allows). */
+typedef struct DlMetricValue
+{
+	const char *name;			/* "rmse", ... */
+	double		value;			/* may be NaN: stored as null */
+} DlMetricValue;
+
+/* What training leaves behind for a reader. */
+typedef struct DlTrainRecord
+{
+	const char *query;			/* as given; "" for dl.fit */
+	const char *search_path;	/* the settings that the query was trained under */
+	const char *timezone;
+	const char *datestyle;
+	const char *matmul_precision;	/* "highest", ... */
+	int64_t		rows;			/* with a target */
+	int64_t		skipped;		/* without */
+	int64_t		part_rows[3];	/* by DlPart */
+	const char *split;			/* "hash", "key <column>", "column <column>" */
+	double		validation;		/* the shares asked for */
+	double		test;
+	const char *weight_column;	/* "" when none */
+	const char *left_out;		/* columns left out, and why; one line each; "" when none */
+	const char *choices;		/* what was chosen from the data, and why; one line each */
+	DlTrainSettings settings;
+	int			threads;
+	int			best_epoch;		/* of the first member */
+	int			epoch_count;	/* of the first member */
+	DlEpoch    *epochs;			/* its learning curve */
+	const char *metric;			/* the one that decides deployment: "rmse", "log_loss" */
+	const char *metric_part;	/* the part it was measured on: "test", "validation", "train" */
+	int			metric_count;
+	DlMetricValue *metrics;		/* on metric_part */
+	uint64_t	held_out;		/* hash of the rows of metric_part: equal means comparable */
+} DlTrainRecord;
+
+typedef struct DlModel
+{
+	DlArena    *arena;			/* owns everything here */
+	DlTask		task;
+	const char *target;			/* name of the target's column */
+	const char *target_type;
+	int32_t		outputs;		/* columns of the network's output */
+
+	/* regression: value = center + scale * output, clamped to [low, high]; arrays of outputs */
+	double	   *target_center;
+	double	   *target_scale;
+	double	   *target_low;
+	double	   *target_high;
+
+	/* classes: codes 0.. ; binary: output is the logit of class 1 */
+	DlVocabulary *labels;		/* NULL for regression and multilabel */
+
+	double		temperature;	/* logits are divided by it; 1 */
+
+	int32_t		column_count;	/* in the order of training */
+	DlColumn   *columns;		/* features only */
+	int32_t		feature_words;
+	DlPreparation preparation;
+
+	const char *network_text;	/* canonical */
+	DlNetwork  *network;
+	DlGraph    *graph;			/* built; serves all members */
+	DlNetworkNodes nodes;
+	int32_t		member_count;	/* networks whose outputs are averaged (probabilities for classes) */
+	float	  **parameters;		/* of each: a vector of the graph */
+
+	DlTrainRecord record;
+} DlModel;
+
+/*
+ * Builds graph and nodes from network_text and preparation (network.h); used by
+ * training and decoding alike.
+ */
+extern DlStatus dl_model_build(DlModel *model, DlError *error);
+
+/* Bytes in model->arena.  DL_ERROR_LIMIT above DL_SAFETENSORS_MAX_BYTES. */
+extern DlStatus dl_model_encode(const DlModel *model, DlArena *arena, void **bytes, size_t *length, DlError *error);
+
+/*
+ * Validates bytes whole (safetensors, document, and that both agree: every
+ * tensor there, shapes as the network asks, finite weights, words, maps and vocabularies in
+ * range) and decodes into a new arena of at most budget bytes (0: no limit)
+ * that the caller destroys by dl_model_destroy.  Copies what it keeps.
+ */
+extern DlStatus dl_model_decode(const void *bytes, size_t length, size_t budget, DlModel **result, DlError *error);
+extern void dl_model_destroy(DlModel *model);	/* NULL is allowed */
+
+/* The document alone, for dl.metadata: JSON text in arena.  Validates the safetensors layer only. */
+extern DlStatus dl_model_document(DlArena *arena, const void *bytes, size_t length, const char **json, DlError *error);
+
+/*
+ * Scoring.  A scorer holds the scratch memory of one thread for up to
+ * capacity rows at a time.
+ */
+typedef struct DlScorer DlScorer;
+
+extern DlStatus dl_scorer_create(DlArena *arena, const DlModel *model, int64_t capacity, DlScorer **result, DlError *error);
+
+/* Width of a result: regression and multilabel: outputs; binary: 1 (probability of class 1); multiclass: classes. */
+extern int32_t dl_model_result_width(const DlModel *model);
+
+/*
+ * features [rows, stride words] as records have them (column.h), to results
+ * [rows, result width] in units of the target or probabilities.  Equal to the bit for any
+ * rows, one included.
+ */
+extern DlStatus dl_scorer_run(DlScorer *scorer, int64_t rows, const uint32_t *features, int64_t stride,
+							  double *results, DlError *error);
+
+/* The hidden layer before the output, of the first member: [rows, width]. */
+extern int32_t dl_model_hidden_width(const DlModel *model);
+extern DlStatus dl_scorer_embed(DlScorer *scorer, int64_t rows, const uint32_t *features, int64_t stride,
+								float *hidden, DlError *error);
+
+#endif							/* DL_MODEL_MODEL_H */

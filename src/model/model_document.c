@@ -1,0 +1,174 @@
+/*
+ * model_document.c
+ *    The document of a model as a whole: version, task, target, network, and
+ *    the parts that other files own.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "model/model_internal.h"
+
+static void
+write_doubles(DlJsonWriter *writer, const char *key, const double *values, int32_t count)
+{
+	dl_json_begin_array(writer, key);
+	for (int32_t i = 0; i < count; i++)
+		dl_json_put_double(writer, NULL, values[i]);
+	dl_json_end_array(writer);
+}
+
+static void
+write_target(const DlModel *model, DlJsonWriter *writer)
+{
+	dl_json_begin_object(writer, "target");
+	dl_json_put_string(writer, "name", model->target);
+	dl_json_put_string(writer, "type", model->target_type);
+	dl_json_put_int(writer, "outputs", model->outputs);
+	if (model->task == DL_TASK_REGRESSION)
+	{
+		write_doubles(writer, "center", model->target_center, model->outputs);
+		write_doubles(writer, "scale", model->target_scale, model->outputs);
+		write_doubles(writer, "low", model->target_low, model->outputs);
+		write_doubles(writer, "high", model->target_high, model->outputs);
+	}
+	else
+		dl_json_put_double(writer, "temperature", model->temperature);
+	if (model->labels != NULL)
+		dl_document_write_vocabulary(model->labels, "labels", writer);
+	dl_json_end_object(writer);
+}
+
+DlStatus
+dl_document_write(const DlModel *model, DlJsonWriter *writer, DlTensorList *tensors, DlError *error)
+{
+	dl_json_begin_object(writer, NULL);
+	dl_json_put_int(writer, "format_version", DL_MODEL_FORMAT_VERSION);
+	dl_json_put_string(writer, "task", dl_task_name(model->task));
+	write_target(model, writer);
+	dl_json_put_string(writer, "network", model->network_text);
+	dl_json_put_int(writer, "members", model->member_count);
+	dl_document_write_graph(model, writer);
+	dl_document_write_columns(model, writer);
+	DL_TRY(dl_document_write_preparation(model, writer, tensors, error));
+	dl_document_write_record(&model->record, writer);
+	dl_json_end_object(writer);
+	return dl_json_writer_finish(writer, error);
+}
+
+static DlStatus
+read_doubles(DlModel *model, const DlJson *object, const char *key, bool finite, double **result, DlError *error)
+{
+	DlJson		array;
+	size_t		count = 0;
+
+	DL_TRY(dl_json_array(object, key, DL_NETWORK_MAX_WIDTH, &array, &count, error));
+	if (count != (size_t) model->outputs)
+		return dl_json_fail(&array, error, "has %zu items, expected %d", count, model->outputs);
+	DL_TRY(dl_arena_calloc(model->arena, count, sizeof(double), result, error));
+	for (size_t i = 0; i < count; i++)
+	{
+		DlJson		item;
+
+		DL_TRY(dl_json_item(&array, i, &item, error));
+		DL_TRY(dl_json_double(&item, &(*result)[i], error));
+		if (isnan((*result)[i]) || (finite && isinf((*result)[i])))
+			return dl_json_fail(&item, error, "must be a %snumber", finite ? "finite " : "");
+	}
+	return DL_OK;
+}
+
+static DlStatus
+read_regression(DlModel *model, const DlJson *target, DlError *error)
+{
+	DL_TRY(read_doubles(model, target, "center", true, &model->target_center, error));
+	DL_TRY(read_doubles(model, target, "scale", true, &model->target_scale, error));
+	DL_TRY(read_doubles(model, target, "low", false, &model->target_low, error));
+	DL_TRY(read_doubles(model, target, "high", false, &model->target_high, error));
+	for (int32_t i = 0; i < model->outputs; i++)
+		if (model->target_low[i] > model->target_high[i])
+			return dl_json_fail(target, error, "has a low above its high");
+	return DL_OK;
+}
+
+static DlStatus
+read_target(DlModel *model, const DlJson *root, DlError *error)
+{
+	DlJson		target;
+	int32_t		labels;
+
+	DL_TRY(dl_json_member(root, "target", &target, error));
+	DL_TRY(dl_json_member_string(&target, "name", model->arena, DL_MODEL_MAX_NAME, &model->target, error));
+	DL_TRY(dl_json_member_string(&target, "type", model->arena, DL_MODEL_MAX_NAME, &model->target_type, error));
+	DL_TRY(dl_json_member_int32(&target, "outputs", 1, DL_NETWORK_MAX_WIDTH, &model->outputs, error));
+	model->temperature = 1;
+	if (model->task == DL_TASK_REGRESSION)
+		return read_regression(model, &target, error);
+
+	DL_TRY(dl_json_member_finite(&target, "temperature", &model->temperature, error));
+	if (!(model->temperature > 0))
+		return dl_json_fail(&target, error, "has a temperature that is not positive");
+	if (model->task == DL_TASK_MULTILABEL)
+		return DL_OK;
+	DL_TRY(dl_document_read_vocabulary(model->arena, &target, "labels", &model->labels, error));
+	labels = dl_vocabulary_size(model->labels);
+	if (labels < 2 || (model->task == DL_TASK_BINARY ? labels != 2 || model->outputs != 1 : labels != model->outputs))
+		return dl_json_fail(&target, error, "has %d labels, but %d outputs", labels, model->outputs);
+	return DL_OK;
+}
+
+static DlStatus
+check_version(const DlJson *root, DlError *error)
+{
+	int64_t		version = 0;
+
+	DL_TRY(dl_json_member_int(root, "format_version", 1, INT64_MAX, &version, error));
+	if (version != DL_MODEL_FORMAT_VERSION)
+	{
+		dl_error_set(error, DL_ERROR_UNSUPPORTED, "model has format version %lld, but this version reads %d",
+					 (long long) version, DL_MODEL_FORMAT_VERSION);
+		dl_error_hint(error, "Update the extension deep_learning to read this model.");
+		return DL_ERROR_UNSUPPORTED;
+	}
+	return DL_OK;
+}
+
+DlStatus
+dl_document_read(DlModel *model, const DlJson *root, DlTensorIndex *tensors, DlError *error)
+{
+	DlJson		json;
+	const char *task;
+
+	DL_TRY(check_version(root, error));
+	DL_TRY(dl_json_member(root, "task", &json, error));
+	DL_TRY(dl_json_string(&json, model->arena, DL_MODEL_MAX_NAME, &task, error));
+	if (!dl_task_by_name(task, &model->task))
+		return dl_json_fail(&json, error, "is an unknown task");
+	DL_TRY(read_target(model, root, error));
+	DL_TRY(dl_json_member_string(root, "network", model->arena, DL_NETWORK_MAX_TEXT, &model->network_text, error));
+	DL_TRY(dl_json_member_int32(root, "members", 1, DL_MODEL_MAX_MEMBERS, &model->member_count, error));
+	DL_TRY(dl_document_read_columns(model, root, error));
+	DL_TRY(dl_document_read_preparation(model, root, tensors, error));
+	return dl_document_read_record(model, root, error);
+}
+
+DlStatus
+dl_model_document(DlArena *arena, const void *bytes, size_t length, const char **json, DlError *error)
+{
+	DlArena    *scratch;
+	DlSafetensors content;
+	char	   *copy;
+	DlStatus	status;
+
+	DL_TRY(dl_arena_create(0, &scratch, error));
+	status = dl_safetensors_read(scratch, bytes, length, &content, error);
+	if (status == DL_OK && content.metadata == NULL)
+		status = dl_error_set(error, DL_ERROR_CORRUPT, "model bytes have no \"%s\" in their metadata", DL_SAFETENSORS_KEY);
+	if (status == DL_OK)
+	{
+		status = dl_arena_strdup(arena, content.metadata, &copy, error);
+		if (status == DL_OK)
+			*json = copy;
+	}
+	dl_arena_destroy(scratch);
+	return status;
+}

@@ -1,0 +1,88 @@
+/*
+ * model_encode.c
+ *    From a model to its bytes.
+ */
+#include <stdio.h>
+
+#include "core/size.h"
+#include "model/model_internal.h"
+
+/* [rows, columns] to [columns, rows]. */
+static void
+transpose(const float *from, int64_t rows, int64_t columns, float *to)
+{
+	for (int64_t r = 0; r < rows; r++)
+		for (int64_t c = 0; c < columns; c++)
+			to[c * rows + r] = from[r * columns + c];
+}
+
+static DlStatus
+add_parameter(const DlModel *model, int member, int index, DlParameterUse use, DlTensorList *tensors, DlError *error)
+{
+	const float *values = model->parameters[member] + dl_graph_parameter_offset(model->graph, index);
+	int64_t		elements = dl_graph_parameter_elements(model->graph, index);
+	DlShape		shape = dl_graph_parameter_shape(model->graph, index);
+	char		name[DL_SAFETENSORS_MAX_NAME + 64];
+	float	   *turned;
+
+	snprintf(name, sizeof(name), "%d.%s", member, dl_graph_parameter_name(model->graph, index));
+	if (use == DL_USE_DENSE_WEIGHT)
+	{
+		DL_TRY(dl_arena_calloc(tensors->arena, (size_t) elements, sizeof(float), &turned, error));
+		transpose(values, shape.dims[0], shape.dims[1], turned);
+		values = turned;
+		shape = dl_shape_2(shape.dims[1], shape.dims[0]);
+	}
+	return dl_tensor_list_add(tensors, name, DL_F32, shape, values, error);
+}
+
+static DlStatus
+add_parameters(const DlModel *model, DlTensorList *tensors, DlError *error)
+{
+	int			count = dl_graph_parameter_count(model->graph);
+	DlParameterUse *uses;
+
+	DL_TRY(dl_arena_calloc(tensors->arena, (size_t) count, sizeof(DlParameterUse), &uses, error));
+	dl_model_parameter_uses(model->graph, uses);
+	for (int member = 0; member < model->member_count; member++)
+		for (int i = 0; i < count; i++)
+			DL_TRY(add_parameter(model, member, i, uses[i], tensors, error));
+	return DL_OK;
+}
+
+static DlStatus
+encode(const DlModel *model, DlArena *scratch, DlJsonWriter *writer, DlArena *arena, void **bytes, size_t *length,
+	   DlError *error)
+{
+	DlTensorList tensors = {.arena = scratch};
+	DlSafetensors content;
+
+	DL_TRY(dl_document_write(model, writer, &tensors, error));
+	DL_TRY(add_parameters(model, &tensors, error));
+	content = (DlSafetensors) {tensors.count, tensors.items, writer->text};
+	return dl_safetensors_write(arena, &content, bytes, length, error);
+}
+
+DlStatus
+dl_model_encode(const DlModel *model, DlArena *arena, void **bytes, size_t *length, DlError *error)
+{
+	DlArena    *scratch;
+	DlJsonWriter writer;
+	DlStatus	status;
+	size_t		parameter_bytes;
+
+	/* before anything is copied */
+	if (model->member_count < 1 || model->member_count > DL_MODEL_MAX_MEMBERS)
+		return dl_error_set(error, DL_ERROR_INVALID, "a model has 1 to %d networks, not %d", DL_MODEL_MAX_MEMBERS,
+							model->member_count);
+	if (!dl_size_mul((size_t) dl_graph_vector_length(model->graph), sizeof(float) * (size_t) model->member_count,
+					 &parameter_bytes) || parameter_bytes > DL_SAFETENSORS_MAX_BYTES)
+		return dl_error_set(error, DL_ERROR_LIMIT, "a model cannot have more than %zu bytes", DL_SAFETENSORS_MAX_BYTES);
+
+	DL_TRY(dl_arena_create(0, &scratch, error));
+	dl_json_writer_init(&writer, DL_SAFETENSORS_MAX_HEADER);
+	status = encode(model, scratch, &writer, arena, bytes, length, error);
+	dl_json_writer_free(&writer);
+	dl_arena_destroy(scratch);
+	return status;
+}
