@@ -1,0 +1,83 @@
+/*
+ * compat.h
+ *    What differs between PostgreSQL 13 and 18, and the only place that asks
+ *    which one this is.
+ *
+ * Every file of src/pg includes it after postgres.h.  A name that is merely
+ * missing in an old version is defined here under its new name; one whose
+ * behaviour is wrapped ends in _compat.
+ */
+#ifndef DL_PG_COMPAT_H
+#define DL_PG_COMPAT_H
+
+#include <limits.h>				/* guc.h uses INT_MAX without it */
+
+#include "fmgr.h"
+#include "utils/guc.h"
+
+#if PG_VERSION_NUM < 130000 || PG_VERSION_NUM >= 190000
+#error "deep_learning is made for PostgreSQL 13 to 18"
+#endif
+
+/*
+ * Symbols are hidden unless marked.  The macros below mark what the server
+ * looks up by name only since version 16.
+ */
+#if PG_VERSION_NUM < 160000
+#undef PGDLLEXPORT
+#define PGDLLEXPORT __attribute__((visibility("default")))
+
+#undef PG_FUNCTION_INFO_V1
+#define PG_FUNCTION_INFO_V1(funcname) \
+extern PGDLLEXPORT Datum funcname(PG_FUNCTION_ARGS); \
+extern PGDLLEXPORT const Pg_finfo_record *CppConcat(pg_finfo_, funcname) (void); \
+const Pg_finfo_record * \
+CppConcat(pg_finfo_, funcname) (void) \
+{ \
+	static const Pg_finfo_record my_finfo = {1}; \
+	return &my_finfo; \
+} \
+extern int no_such_variable
+
+extern PGDLLEXPORT void _PG_init(void);
+#endif
+
+/* Before version 16 every member may SET ROLE. */
+#if PG_VERSION_NUM < 160000
+#define check_can_set_role(member, role) check_is_member_of_role(member, role)
+#endif
+
+#if PG_VERSION_NUM < 150000
+#define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)
+#endif
+
+#if PG_VERSION_NUM >= 150000
+#define dl_shm_mq_sendv_compat(queue, parts, count, nowait) shm_mq_sendv(queue, parts, count, nowait, true)
+#else
+#define dl_shm_mq_sendv_compat(queue, parts, count, nowait) shm_mq_sendv(queue, parts, count, nowait)
+#endif
+
+/*
+ * Whether the client of this session has gone away.  libpq/libpq.h cannot be
+ * included without the headers of GSSAPI, so its function is declared here.
+ */
+#if PG_VERSION_NUM >= 140000
+extern bool pq_check_connection(void);
+#define dl_client_is_gone() (MyProcPort != NULL && !pq_check_connection())
+#else
+#define dl_client_is_gone() false
+#endif
+
+#if PG_VERSION_NUM >= 150000
+#define dl_analyze_and_rewrite_compat(raw, text) pg_analyze_and_rewrite_fixedparams(raw, text, NULL, 0, NULL)
+#else
+#define dl_analyze_and_rewrite_compat(raw, text) pg_analyze_and_rewrite(raw, text, NULL, 0, NULL)
+#endif
+
+#if PG_VERSION_NUM >= 180000
+#define dl_executor_run_compat(desc) ExecutorRun(desc, ForwardScanDirection, 0)
+#else
+#define dl_executor_run_compat(desc) ExecutorRun(desc, ForwardScanDirection, 0, true)
+#endif
+
+#endif							/* DL_PG_COMPAT_H */

@@ -1,0 +1,39 @@
+/*
+ * model_cache.h
+ *    The decoded models of this session, found by content.
+ *
+ * An entry is named by a digest of a model's bytes, so nothing ever makes it
+ * wrong: not ROLLBACK, not DROP, not a new version.  What a running query uses is
+ * pinned by a memory context and stays until that context is reset; what nobody
+ * uses is kept up to deep_learning.model_cache, the least recently used goes first.
+ */
+#ifndef DL_PG_MODEL_CACHE_H
+#define DL_PG_MODEL_CACHE_H
+
+#include "model/model.h"
+
+typedef struct DlModelDigest
+{
+	uint8		bytes[32];
+} DlModelDigest;
+
+/* Defines the setting; before MarkGUCPrefixReserved() for its prefix. */
+extern void dl_model_cache_init(void);
+
+/* SHA-256 over the SHA-256 of each 1 MiB piece and the length. */
+extern void dl_model_digest(const void *bytes, Size length, DlModelDigest *result);
+
+/*
+ * Both pin the model until owner is reset or deleted.  find gives NULL when
+ * it is not in the cache; get decodes it then, and raises the errors of dl_model_decode().
+ */
+extern const DlModel *dl_model_cache_find(const DlModelDigest *digest, MemoryContext owner);
+extern const DlModel *dl_model_cache_get(const void *bytes, Size length, MemoryContext owner);
+
+/* Raises the errors of dl_model_decode(); keeps nothing. */
+extern void dl_model_validate(const void *bytes, Size length);
+
+/* The most memory that decoding so many bytes may take. */
+extern Size dl_model_decode_budget(Size length);
+
+#endif							/* DL_PG_MODEL_CACHE_H */

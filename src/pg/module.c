@@ -1,0 +1,33 @@
+/*
+ * module.c
+ *    What happens when the server loads the library.
+ *
+ * Loading is cheap and harmless in every process, the postmaster and parallel
+ * workers included: it registers settings and hooks.  No thread is started,
+ * no other library is opened, no large memory is taken; that is left to the
+ * first call that needs it.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+
+#include "pg/compat.h"
+#include "pg/model_cache.h"
+#include "pg/settings.h"
+
+PG_MODULE_MAGIC;
+
+void
+_PG_init(void)
+{
+	/* pg_upgrade restores the catalogs only; nothing of ours may run under it. */
+	if (IsBinaryUpgrade)
+		return;
+
+	dl_settings_init();
+	dl_model_cache_init();
+
+	/* last: a setting of our prefix that is not known by then is a mistake */
+	MarkGUCPrefixReserved("deep_learning");
+}

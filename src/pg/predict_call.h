@@ -1,0 +1,73 @@
+/*
+ * predict_call.h
+ *    One call site of a scoring function, over many rows: which model, how its
+ *    columns are found among the arguments, and the memory to score in.
+ */
+#ifndef DL_PG_PREDICT_CALL_H
+#define DL_PG_PREDICT_CALL_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "model/model.h"
+#include "pg/encode.h"
+#include "pg/model_value.h"
+#include "pg/registry.h"
+
+typedef enum DlArguments
+{
+	DL_ARGUMENTS_POSITION,		/* one argument a column, in the order of training */
+	DL_ARGUMENTS_ROW,			/* one composite argument */
+	DL_ARGUMENTS_ARRAY			/* VARIADIC array: one element a column */
+} DlArguments;
+
+/* Where a column of the model comes from. */
+typedef struct DlColumnSource
+{
+	const DlColumn *column;
+	DlInputType type;
+	bool		literal;		/* an untyped literal: read by the column's kind */
+	int			position;		/* argument, attribute or element, from 0 */
+} DlColumnSource;
+
+typedef struct DlPredictCall
+{
+	MemoryContext context;		/* of the call site: flinfo->fn_mcxt */
+	MemoryContext model_context;	/* pins model and all that depends on it; reset with each new model */
+	MemoryContext row_context;	/* reset for each row that allocates */
+
+	/* which model */
+	bool		by_value;
+	bool		constant;		/* the first argument is the same in every call */
+	char	   *name;
+	DlRegistryHandle handle;
+	DlModelArgument argument;
+	const DlModel *model;
+
+	/* where its columns are */
+	DlArguments arguments;
+	int			count;			/* of arguments after the model */
+	DlColumnSource *sources;	/* one a column of the model */
+	Oid			row_type;		/* of the last composite argument */
+	int32		row_typmod;
+	TupleDesc	tupdesc;		/* copied */
+	Datum	   *values;			/* of tupdesc or array */
+	bool	   *nulls;
+	bool		may_allocate;
+
+	DlScorer   *scorer;
+	uint32_t   *features;
+	double	   *results;
+	int32_t		width;
+} DlPredictCall;
+
+/*
+ * Gets ready for the row in fcinfo: finds the model, encodes its columns.
+ * NULL when the row as a whole is NULL (an outer join's), then the answer is NULL.
+ */
+extern DlPredictCall *dl_predict_call(FunctionCallInfo fcinfo);
+
+/* Scores the row; results[width] is filled. */
+extern void dl_predict_score(DlPredictCall *call);
+
+#endif							/* DL_PG_PREDICT_CALL_H */

@@ -1,0 +1,143 @@
+/*
+ * query.c
+ *    Running a user's query and passing its rows on.
+ *
+ * The executor runs with a receiver of our own, so that a row goes from its
+ * page to the encoder without being copied.  Plans are not parallel and scans do
+ * not start in the middle of a table, because the same rows in the same order are what
+ * makes a training repeatable.
+ */
+#include "pg/query.h"
+
+#include "access/xact.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "optimizer/optimizer.h"
+#include "parser/analyze.h"
+#include "pg/compat.h"
+#include "rewrite/rewriteHandler.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/varlena.h"
+
+typedef struct Receiver
+{
+	DestReceiver pub;
+	const DlQueryReceiver *receiver;
+} Receiver;
+
+/* "customers" or sales."Orders", nothing else. */
+static char *
+query_of_table(const char *text)
+{
+	List	   *names;
+	ListCell   *cell;
+	StringInfoData query;
+	char	   *copy = pstrdup(text);
+
+	if (!SplitIdentifierString(copy, '.', &names) || names == NIL || list_length(names) > 3)
+		return NULL;
+	initStringInfo(&query);
+	appendStringInfoString(&query, "SELECT * FROM ");
+	foreach(cell, names)
+		appendStringInfo(&query, "%s%s", cell == list_head(names) ? "" : ".", quote_identifier(lfirst(cell)));
+	return query.data;
+}
+
+static void
+refuse(const char *what)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("the query %s", what),
+			 errhint("Give one SELECT statement, or the name of a table.")));
+}
+
+static Query *
+analyze(const char *text)
+{
+	List	   *parsed = pg_parse_query(text);
+	List	   *rewritten;
+	Query	   *query;
+
+	if (list_length(parsed) != 1)
+		refuse(parsed == NIL ? "is empty" : "has more than one statement");
+	if (IsA(linitial_node(RawStmt, parsed)->stmt, SelectStmt) &&
+		((SelectStmt *) linitial_node(RawStmt, parsed)->stmt)->intoClause != NULL)
+		refuse("must not have INTO");
+	rewritten = dl_analyze_and_rewrite_compat(linitial_node(RawStmt, parsed), text);
+	if (list_length(rewritten) != 1)
+		refuse("is not a SELECT");
+	query = linitial_node(Query, rewritten);
+	if (query->commandType != CMD_SELECT || query->utilityStmt != NULL)
+		refuse("is not a SELECT");
+	if (query->hasModifyingCTE)
+		refuse("changes data");
+	return query;
+}
+
+static void
+receiver_startup(DestReceiver *self, int operation, TupleDesc tupdesc)
+{
+	(void) self;
+	(void) operation;
+	(void) tupdesc;
+}
+
+static bool
+receiver_row(TupleTableSlot *slot, DestReceiver *self)
+{
+	Receiver   *r = (Receiver *) self;
+
+	slot_getallattrs(slot);
+	r->receiver->row(r->receiver->context, slot->tts_values, slot->tts_isnull);
+	return true;
+}
+
+static void
+receiver_nothing(DestReceiver *self)
+{
+	(void) self;
+}
+
+static void
+execute(PlannedStmt *plan, const char *text, const DlQueryReceiver *receiver)
+{
+	Receiver	dest = {
+		.pub = {receiver_row, receiver_startup, receiver_nothing, receiver_nothing, DestNone},
+		.receiver = receiver,
+	};
+	QueryDesc  *desc = CreateQueryDesc(plan, text, GetActiveSnapshot(), InvalidSnapshot, &dest.pub, NULL, NULL, 0);
+
+	ExecutorStart(desc, 0);
+	receiver->begin(receiver->context, desc->tupDesc);
+	dl_executor_run_compat(desc);
+	ExecutorFinish(desc);
+	ExecutorEnd(desc);
+	FreeQueryDesc(desc);
+}
+
+void
+dl_query_run(const char *text, const DlQueryReceiver *receiver)
+{
+	char	   *table = query_of_table(text);
+	const char *source = table != NULL ? table : text;
+	int			nest_level = NewGUCNestLevel();
+	Query	   *query;
+	PlannedStmt *plan;
+
+	(void) set_config_option("synchronize_seqscans", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	query = analyze(source);
+	plan = pg_plan_query(query, source, 0, NULL);
+
+	/* the query sees what the transaction did up to here */
+	PushCopiedSnapshot(GetActiveSnapshot());
+	UpdateActiveSnapshotCommandId();
+	execute(plan, source, receiver);
+	PopActiveSnapshot();
+	AtEOXact_GUC(true, nest_level);
+}

@@ -1,0 +1,564 @@
+/*
+ * row_encoder.c
+ *    Rows of a training query to records.
+ *
+ * The path of a row of plain numbers allocates nothing; texts and arrays use a
+ * context that is reset after each row.  Records cannot be written before the
+ * length of every array column is known, so the rows before that wait in a
+ * tuplestore.
+ */
+#include "pg/row_encoder.h"
+
+#include <math.h>
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "executor/tuptable.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "pg/bridge.h"
+#include "pg/compat.h"
+#include "pg/row_internal.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#define BATCH_BYTES (256 * 1024)
+
+/* Rows that may wait for the length of an array column. */
+#define MOST_PENDING 100000
+
+static DlAttribute *
+find_attribute(DlRowEncoder *e, const char *name, const char *argument)
+{
+	StringInfoData names;
+
+	for (int i = 0; i < e->tupdesc->natts; i++)
+		if (strcmp(e->attributes[i].name, name) == 0)
+			return &e->attributes[i];
+
+	initStringInfo(&names);
+	for (int i = 0; i < e->tupdesc->natts && names.len < 500; i++)
+		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "", e->attributes[i].name);
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_COLUMN),
+			 errmsg("%s \"%s\" is not a column of the query", argument, name),
+			 errhint("Its columns are: %s.", names.data)));
+	return NULL;
+}
+
+static DlAttribute *
+take_role(DlRowEncoder *e, const char *name, const char *argument, DlRole role)
+{
+	DlAttribute *a;
+
+	if (name == NULL)
+		return NULL;
+	a = find_attribute(e, name, argument);
+	if (a->role != DL_ROLE_FEATURE)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("column \"%s\" is named for two purposes, one of them %s", name, argument)));
+	a->role = role;
+	return a;
+}
+
+static void
+init_attribute(DlRowEncoder *e, int i)
+{
+	Form_pg_attribute form = TupleDescAttr(e->tupdesc, i);
+	DlAttribute *a = &e->attributes[i];
+
+	a->name = pstrdup(NameStr(form->attname));
+	a->type_oid = form->atttypid;
+	a->role = DL_ROLE_FEATURE;
+	for (int k = 0; k < i; k++)
+		if (strcmp(e->attributes[k].name, a->name) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_DUPLICATE_COLUMN),
+					 errmsg("the query has two columns named \"%s\"", a->name),
+					 errhint("Give one of them another name with AS.")));
+}
+
+static void
+init_feature(DlRowEncoder *e, DlAttribute *a)
+{
+	const char *hint;
+	DlError		error;
+
+	if (!dl_input_type(a->type_oid, &a->type, &hint))
+		dl_input_type_error(a->name, a->type_oid, hint);
+	a->column.name = a->name;
+	a->column.type = format_type_be(a->type_oid);
+	a->column.kind = a->type.kind;
+	a->length_known = a->type.kind != DL_COLUMN_ARRAY;
+	a->column.words = a->type.kind == DL_COLUMN_DATE ? DL_DATE_WORDS :
+		a->type.kind == DL_COLUMN_TIMESTAMP ? DL_TIMESTAMP_WORDS : 1;
+	if (a->type.kind == DL_COLUMN_CATEGORY)
+		DL_CHECK(dl_vocabulary_create(e->arena, &a->column.vocabulary, &error), &error);
+	if (a->type.source >= DL_INPUT_TEXT || a->type.source == DL_INPUT_NUMERIC)
+		e->may_allocate = true;
+}
+
+static void
+init_special(DlAttribute *a)
+{
+	const char *hint;
+
+	if (a != NULL && !dl_input_type(a->type_oid, &a->type, &hint))
+		dl_input_type_error(a->name, a->type_oid, hint);
+}
+
+static void
+parse_task(DlRowEncoder *e)
+{
+	e->task_given = e->roles.task != NULL;
+	if (e->task_given && !dl_task_by_name(e->roles.task, &e->task))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unknown task \"%s\"", e->roles.task),
+				 errhint("Valid tasks are: regression, binary, multiclass, multilabel.")));
+}
+
+DlRowEncoder *
+dl_row_encoder_create(TupleDesc tupdesc, const DlRowRoles *roles, const DlRowSink *sink, DlArena *arena)
+{
+	DlRowEncoder *e = palloc0(sizeof(DlRowEncoder));
+	int			features = 0;
+
+	e->context = CurrentMemoryContext;
+	e->row_context = AllocSetContextCreate(CurrentMemoryContext, "dl row", ALLOCSET_DEFAULT_SIZES);
+	e->arena = arena;
+	e->tupdesc = CreateTupleDescCopy(tupdesc);
+	e->roles = *roles;
+	e->sink = *sink;
+	e->attributes = palloc0(sizeof(DlAttribute) * (Size) Max(tupdesc->natts, 1));
+	parse_task(e);
+	for (int i = 0; i < tupdesc->natts; i++)
+		init_attribute(e, i);
+	e->target.attribute = take_role(e, roles->target, "target", DL_ROLE_TARGET);
+	e->split = take_role(e, roles->split_column, "split_column", DL_ROLE_SPLIT);
+	e->key = take_role(e, roles->split_key, "split_key", DL_ROLE_KEY);
+	e->weight = take_role(e, roles->weight_column, "weight_column", DL_ROLE_WEIGHT);
+	if (e->split != NULL && e->key != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("split_column and split_key cannot be used together")));
+	init_special(e->split);
+	init_special(e->key);
+	init_special(e->weight);
+	for (int i = 0; i < tupdesc->natts; i++)
+		if (e->attributes[i].role == DL_ROLE_FEATURE)
+		{
+			init_feature(e, &e->attributes[i]);
+			features++;
+		}
+	if (features == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the query has no column to learn from"),
+				 errhint("Besides the target \"%s\" it needs at least one more column.", roles->target)));
+	dl_row_target_init(e);
+	return e;
+}
+
+/* Lengths of arrays in this row; true when none is unknown any more. */
+static bool
+learn_lengths(DlRowEncoder *e, const Datum *values, const bool *nulls)
+{
+	bool		all = true;
+
+	for (int i = 0; i < e->tupdesc->natts; i++)
+	{
+		DlAttribute *a = &e->attributes[i];
+		bool		target = a == e->target.attribute && e->target.is_array;
+		int			length;
+
+		if (a->length_known || !(target || (a->role == DL_ROLE_FEATURE && a->type.kind == DL_COLUMN_ARRAY)))
+			continue;
+		if (nulls[i])
+		{
+			all = false;
+			continue;
+		}
+		length = dl_datum_array_length(&a->type, values[i]);
+		if (length < 1 || length > DL_MAX_FEATURE_WORDS)
+			ereport(ERROR,
+					(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+					 errmsg("array of column \"%s\" must have one dimension of 1 to %d elements", a->name,
+							DL_MAX_FEATURE_WORDS)));
+		a->column.words = length;
+		a->length_known = true;
+		if (target)
+			e->target.words = length;
+	}
+	return all;
+}
+
+static void
+lay_out(DlRowEncoder *e)
+{
+	int64		words = 0;
+	int32		widest = 1;
+
+	for (int i = 0; i < e->tupdesc->natts; i++)
+	{
+		DlAttribute *a = &e->attributes[i];
+
+		if (a->role == DL_ROLE_FEATURE)
+		{
+			a->column.first_word = (int32_t) words;
+			words += a->column.words;
+			if (words > DL_MAX_FEATURE_WORDS)
+				ereport(ERROR,
+						(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						 errmsg("a row has more than %d numbers", DL_MAX_FEATURE_WORDS),
+						 errhint("Shorten the array of column \"%s\".", a->name)));
+		}
+		widest = Max(widest, a->column.words);
+	}
+	dl_record_layout(e->target.words, (int32_t) words, &e->layout);
+	e->numbers = MemoryContextAlloc(e->context, sizeof(double) * (Size) Max(widest, e->target.words));
+	e->batch_rows = Max(1, BATCH_BYTES / ((int64) e->layout.words * 4));
+	e->records = MemoryContextAlloc(e->context, (Size) e->batch_rows * (Size) e->layout.words * 4);
+	e->laid_out = true;
+	e->sink.begin(e->sink.context, e->layout.words);
+}
+
+static void
+flush(DlRowEncoder *e)
+{
+	if (e->batched > 0)
+		e->sink.append(e->sink.context, e->records, e->batched, e->layout.words);
+	e->batched = 0;
+}
+
+static uint64
+encode_number(DlAttribute *a, Datum value, uint32_t *words, uint64 hash)
+{
+	double		number = dl_datum_number(a->type.source, value);
+
+	if (unlikely(!isfinite(number)))
+		dl_encode_not_finite(a->name, number);
+	if (unlikely(!a->has_offset))
+	{
+		a->column.offset = number;
+		a->has_offset = true;
+	}
+	if (a->type.source <= DL_INPUT_INT8 && a->sequence.count >= 0)
+		dl_row_sequence_add(&a->sequence, (int64) number);
+	words[0] = dl_encode_number(number, a->column.offset);
+	if (unlikely((words[0] & 0x7f800000) == 0x7f800000))
+		dl_encode_not_finite(a->name, number);
+	return dl_row_hash_number(hash, number);
+}
+
+static uint64
+encode_category(DlAttribute *a, Datum value, uint32_t *words, uint64 hash)
+{
+	DlError		error;
+	Size		length;
+	void	   *copy;
+	const char *text = dl_datum_text(&a->type, value, &length, &copy);
+	int32_t		code = DL_CODE_MISSING;
+
+	if (!a->abandoned)
+	{
+		DL_CHECK(dl_vocabulary_add(a->column.vocabulary, text, length, &code, &error), &error);
+		/* a text of its own in every row teaches nothing and would fill the memory */
+		if (a->present >= 10000 && dl_vocabulary_size(a->column.vocabulary) > a->present * 0.95)
+			a->abandoned = true;
+	}
+	words[0] = (uint32_t) code;
+	return dl_row_hash(hash, dl_hash_bytes(1, text, length));
+}
+
+static uint64
+encode_moment(DlAttribute *a, Datum value, uint32_t *words, uint64 hash)
+{
+	int64		moment = dl_datum_moment(&a->type, a->name, value);
+
+	if (!a->has_offset)
+	{
+		a->column.offset = floor((double) moment / 86400e6);
+		a->has_offset = true;
+	}
+	dl_encode_moment(moment, a->column.offset, a->column.words, (float *) words);
+	return dl_row_hash(hash, (uint64) moment);
+}
+
+static uint64
+encode_array(DlRowEncoder *e, DlAttribute *a, Datum value, uint32_t *words, uint64 hash)
+{
+	if (!dl_datum_array(&a->type, value, a->column.words, e->numbers))
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("array of column \"%s\" has %d elements, earlier rows have %d", a->name,
+						dl_datum_array_length(&a->type, value), a->column.words),
+				 errhint("All rows need arrays of one length.")));
+	for (int k = 0; k < a->column.words; k++)
+	{
+		if (isinf(e->numbers[k]) || fabs(e->numbers[k]) > 3e38)
+			dl_encode_not_finite(a->name, e->numbers[k]);
+		words[k] = isnan(e->numbers[k]) ? DL_WORD_MISSING : dl_encode_number(e->numbers[k], 0);
+		hash = isnan(e->numbers[k]) ? dl_row_hash(hash, 3) : dl_row_hash_number(hash, e->numbers[k]);
+	}
+	return hash;
+}
+
+static uint64
+encode_feature(DlRowEncoder *e, DlAttribute *a, Datum value, bool isnull, uint32_t *words, uint64 hash)
+{
+	if (isnull)
+	{
+		uint32_t	missing = a->column.kind == DL_COLUMN_CATEGORY ? (uint32_t) DL_CODE_MISSING : DL_WORD_MISSING;
+
+		for (int k = 0; k < a->column.words; k++)
+			words[k] = missing;
+		a->sequence.count = -1;
+		return dl_row_hash(hash, 7);
+	}
+	a->present++;
+	switch (a->column.kind)
+	{
+		case DL_COLUMN_NUMBER:
+			return encode_number(a, value, words, hash);
+		case DL_COLUMN_CATEGORY:
+			return encode_category(a, value, words, hash);
+		case DL_COLUMN_DATE:
+		case DL_COLUMN_TIMESTAMP:
+			return encode_moment(a, value, words, hash);
+		case DL_COLUMN_ARRAY:
+			return encode_array(e, a, value, words, hash);
+	}
+	return hash;
+}
+
+static float
+encode_weight(DlAttribute *a, Datum value, bool isnull)
+{
+	double		weight;
+
+	if (isnull || a->type.source > DL_INPUT_BOOL)
+		ereport(ERROR,
+				(errcode(isnull ? ERRCODE_NULL_VALUE_NOT_ALLOWED : ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("weight_column \"%s\" %s", a->name, isnull ? "contains NULL" : "is not a number")));
+	weight = dl_datum_number(a->type.source, value);
+	if (!(weight >= 0 && weight <= 1e30))
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("weight_column \"%s\" contains %g", a->name, weight),
+				 errhint("Weights are finite numbers, 0 or more.")));
+	return (float) weight;
+}
+
+static DlPart
+encode_part(DlAttribute *a, Datum value, bool isnull)
+{
+	static const char *const names[] = {"train", "validation", "test"};
+	Size		length = 0;
+	void	   *copy;
+	const char *text = isnull ? "NULL" : dl_datum_text(&a->type, value, &length, &copy);
+
+	for (int i = 0; i < 3 && !isnull; i++)
+		if (length == strlen(names[i]) && pg_strncasecmp(text, names[i], length) == 0)
+			return (DlPart) i;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("split_column \"%s\" contains \"%.*s\"", a->name, isnull ? 4 : (int) Min(length, 40), text),
+			 errhint("Its values must be train, validation or test.")));
+	return DL_PART_NONE;
+}
+
+static uint64
+encode_key(DlAttribute *a, Datum value, bool isnull)
+{
+	Size		length;
+	void	   *copy;
+	const char *text;
+
+	if (isnull)
+		return 7;
+	text = dl_datum_text(&a->type, value, &length, &copy);
+	return dl_hash_bytes(1, text, length);
+}
+
+static void
+encode_row(DlRowEncoder *e, const Datum *values, const bool *nulls)
+{
+	uint32_t   *record = e->records + e->batched * e->layout.words;
+	uint64		hash = 1;
+	uint64		key = 0;
+	float		weight = 1;
+	int32_t		part = DL_PART_NONE;
+
+	for (int i = 0; i < e->tupdesc->natts; i++)
+	{
+		DlAttribute *a = &e->attributes[i];
+
+		switch (a->role)
+		{
+			case DL_ROLE_FEATURE:
+				hash = encode_feature(e, a, values[i], nulls[i],
+									  record + e->layout.feature_word + a->column.first_word, hash);
+				break;
+			case DL_ROLE_TARGET:
+				dl_row_target_encode(e, values[i], record + e->layout.target_word, &hash);
+				break;
+			case DL_ROLE_SPLIT:
+				part = encode_part(a, values[i], nulls[i]);
+				break;
+			case DL_ROLE_KEY:
+				key = encode_key(a, values[i], nulls[i]);
+				break;
+			case DL_ROLE_WEIGHT:
+				weight = encode_weight(a, values[i], nulls[i]);
+				break;
+		}
+	}
+	hash = dl_hash_mix(1, e->key != NULL ? key : hash);
+	memcpy(record + DL_RECORD_HASH, &hash, sizeof(hash));
+	memcpy(record + DL_RECORD_WEIGHT, &weight, sizeof(weight));
+	memcpy(record + DL_RECORD_PART, &part, sizeof(part));
+	e->rows++;
+	if (++e->batched == e->batch_rows)
+		flush(e);
+}
+
+static void
+encode_in_context(DlRowEncoder *e, const Datum *values, const bool *nulls)
+{
+	MemoryContext old;
+
+	if (!e->may_allocate)
+	{
+		encode_row(e, values, nulls);
+		return;
+	}
+	old = MemoryContextSwitchTo(e->row_context);
+	encode_row(e, values, nulls);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(e->row_context);
+}
+
+static void
+replay_pending(DlRowEncoder *e)
+{
+	TupleTableSlot *slot;
+
+	if (e->pending == NULL)
+		return;
+	slot = MakeSingleTupleTableSlot(e->tupdesc, &TTSOpsMinimalTuple);
+	while (tuplestore_gettupleslot(e->pending, true, false, slot))
+	{
+		slot_getallattrs(slot);
+		encode_in_context(e, slot->tts_values, slot->tts_isnull);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	tuplestore_end(e->pending);
+	e->pending = NULL;
+}
+
+static void
+wait_for_lengths(DlRowEncoder *e, const Datum *values, const bool *nulls)
+{
+	MemoryContext old = MemoryContextSwitchTo(e->context);
+
+	if (e->pending == NULL)
+		e->pending = tuplestore_begin_heap(false, false, work_mem);
+	tuplestore_putvalues(e->pending, e->tupdesc, unconstify(Datum *, values), unconstify(bool *, nulls));
+	MemoryContextSwitchTo(old);
+	e->pending_rows++;
+}
+
+/* Columns of arrays that were never seen cannot be learned from. */
+static void
+give_up_lengths(DlRowEncoder *e)
+{
+	for (int i = 0; i < e->tupdesc->natts; i++)
+		if (e->attributes[i].role == DL_ROLE_FEATURE && !e->attributes[i].length_known)
+		{
+			e->attributes[i].column.words = 1;
+			e->attributes[i].length_known = true;
+		}
+}
+
+void
+dl_row_encoder_add(DlRowEncoder *e, const Datum *values, const bool *nulls)
+{
+	int			target = (int) (e->target.attribute - e->attributes);
+
+	if (nulls[target])
+	{
+		e->skipped++;
+		return;
+	}
+	if (unlikely(!e->laid_out))
+	{
+		bool		known = learn_lengths(e, values, nulls);
+
+		if (!known && e->pending_rows < MOST_PENDING)
+		{
+			wait_for_lengths(e, values, nulls);
+			return;
+		}
+		give_up_lengths(e);
+		lay_out(e);
+		replay_pending(e);
+	}
+	encode_in_context(e, values, nulls);
+}
+
+void
+dl_row_encoder_finish(DlRowEncoder *e, bool quiet, DlFitRequest *request)
+{
+	StringInfoData left_out;
+	DlError		error;
+
+	if (e->rows == 0 && e->pending_rows == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_NO_DATA_FOUND),
+				 e->skipped > 0 ?
+				 errmsg("target \"%s\" is NULL in all " INT64_FORMAT " rows", e->roles.target, e->skipped) :
+				 errmsg("the query returned no rows")));
+	if (!e->laid_out)
+	{
+		give_up_lengths(e);
+		lay_out(e);
+		replay_pending(e);
+	}
+	flush(e);
+	dl_row_target_finish(e, request);
+
+	initStringInfo(&left_out);
+	DL_CHECK(dl_arena_calloc(e->arena, (size_t) e->tupdesc->natts, sizeof(DlColumn), &request->columns, &error), &error);
+	for (int i = 0; i < e->tupdesc->natts; i++)
+	{
+		DlAttribute *a = &e->attributes[i];
+
+		if (a->role != DL_ROLE_FEATURE)
+			continue;
+		if (dl_row_is_identifier(e, a))
+		{
+			appendStringInfo(&left_out, "%s: looks like an identifier\n", a->name);
+			if (!quiet)
+				ereport(NOTICE,
+						(errmsg("column \"%s\" looks like an identifier and is left out", a->name),
+						 errdetail(a->column.kind == DL_COLUMN_CATEGORY ? "Almost every row has a value of its own." :
+								   "Its values are a sequence of integers.")));
+		}
+		else
+			request->columns[request->column_count++] = a->column;
+	}
+	if (request->column_count == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("no column is left to learn from"),
+				 errdetail("All columns besides the target look like identifiers.")));
+	request->feature_words = e->layout.feature_words;
+	request->left_out = left_out.data;
+	request->skipped = e->skipped;
+	request->split_by_column = e->split != NULL;
+	request->split = e->split != NULL ? psprintf("column %s", e->split->name) :
+		e->key != NULL ? psprintf("key %s", e->key->name) : "hash";
+	request->weight_column = e->weight != NULL ? e->weight->name : "";
+}

@@ -1,0 +1,72 @@
+/*
+ * settings.c
+ *    Definitions of the settings.  All start with "deep_learning.".
+ *
+ * What a user may raise is bounded by a setting that only a superuser may
+ * change.  The bound is applied where the value is read, not where it is set,
+ * so that it does not matter which of the two is set first.
+ */
+#include "postgres.h"
+
+#include "utils/guc.h"
+
+#include "core/threads.h"
+#include "pg/compat.h"
+#include "pg/settings.h"
+
+#define MOST_THREADS 256
+
+static int	max_training_memory;
+static int	threads;
+static int	training_memory;
+static bool training_worker;
+
+void
+dl_settings_init(void)
+{
+	DefineCustomIntVariable("deep_learning.max_training_memory",
+							"Sets the highest effective value of deep_learning.training_memory.",
+							"A greater deep_learning.training_memory counts as this much.",
+							&max_training_memory,
+							8 * 1024 * 1024, 1024, MAX_KILOBYTES,
+							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("deep_learning.threads",
+							"Sets the number of threads that one training computes with.",
+							"0 means one for each processor that the server may use.",
+							&threads,
+							0, 0, MOST_THREADS,
+							PGC_USERSET, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("deep_learning.training_memory",
+							"Sets the memory that the rows of one training may take.",
+							"Rows beyond it are kept in temporary files.",
+							&training_memory,
+							1024 * 1024, 1024, MAX_KILOBYTES,
+							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("deep_learning.training_worker",
+							 "Computes training in a background worker.",
+							 "When off, or when no worker can be started, the session computes itself.",
+							 &training_worker,
+							 true,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+}
+
+Size
+dl_setting_training_memory(void)
+{
+	return (Size) Min(training_memory, max_training_memory) * 1024;
+}
+
+int
+dl_setting_threads(void)
+{
+	return threads > 0 ? threads : Min(dl_processor_count(), MOST_THREADS);
+}
+
+bool
+dl_setting_training_worker(void)
+{
+	return training_worker;
+}

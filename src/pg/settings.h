@@ -1,0 +1,21 @@
+/*
+ * settings.h
+ *    The settings of the extension (deep_learning.*), read through functions
+ *    that apply their limits.
+ */
+#ifndef DL_PG_SETTINGS_H
+#define DL_PG_SETTINGS_H
+
+/* Registers all settings; called once per process, when the library is loaded. */
+extern void dl_settings_init(void);
+
+/* Bytes that the rows of one training may take in memory before they go to temporary files. */
+extern Size dl_setting_training_memory(void);
+
+/* Threads that one training computes with, at least 1. */
+extern int	dl_setting_threads(void);
+
+/* Whether training computes in a background worker. */
+extern bool dl_setting_training_worker(void);
+
+#endif							/* DL_PG_SETTINGS_H */

@@ -1,0 +1,47 @@
+/*
+ * training.h
+ *    One training as the asking session sees it: rows in, a model's bytes out,
+ *    wherever the arithmetic runs.
+ *
+ * It runs in a dynamic background worker without a database, fed through a
+ * queue in shared memory; where there is no free slot (or the setting says so), on a
+ * thread of the session itself.  A training is bound to the memory context
+ * that it was begun in: however the statement ends, nothing is left running.
+ */
+#ifndef DL_PG_TRAINING_H
+#define DL_PG_TRAINING_H
+
+#include "postgres.h"
+
+#include "pg/compat.h"
+
+#include "model/fit.h"
+#include "pg/row_encoder.h"
+
+typedef struct DlTraining DlTraining;
+
+typedef struct DlTrainingResult
+{
+	DlFitResult fit;			/* its texts and bytes live in the training's context */
+	bool		in_worker;
+} DlTrainingResult;
+
+/* allow_worker: false computes in the session in any case. */
+extern DlTraining *dl_training_begin(bool allow_worker);
+
+/* Where a row encoder puts its records. */
+extern DlRowSink dl_training_sink(DlTraining *training);
+
+/*
+ * Trains, with a NOTICE for each epoch unless quiet; errors of the training
+ * are raised.  Answers cancel, and notices a client that is gone.
+ */
+extern void dl_training_run(DlTraining *training, const DlFitRequest *request, bool quiet, DlTrainingResult *result);
+
+/* Ends it early or after run; also happens when the context goes. */
+extern void dl_training_end(DlTraining *training);
+
+/* Entry point of the worker. */
+extern PGDLLEXPORT void dl_training_worker_main(Datum argument);
+
+#endif							/* DL_PG_TRAINING_H */

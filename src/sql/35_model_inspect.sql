@@ -1,0 +1,35 @@
+-- Looking inside a model (src/pg/model_inspect.c): of a value, and of a version in
+-- the registry, the deployed one when none is named.
+
+CREATE FUNCTION dl.metadata(model dl.model) RETURNS jsonb
+AS 'MODULE_PATHNAME', 'dl_sql_metadata' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
+COMMENT ON FUNCTION dl.metadata(dl.model) IS 'all of a model but its weights, as one document';
+
+CREATE FUNCTION dl.metadata(model text, version integer DEFAULT NULL) RETURNS jsonb
+AS 'MODULE_PATHNAME', 'dl_sql_metadata_name' LANGUAGE C STABLE PARALLEL SAFE COST 1000;
+COMMENT ON FUNCTION dl.metadata(text, integer) IS 'all of a model but its weights, as one document';
+
+CREATE FUNCTION dl.summary(model dl.model, OUT part text, OUT name text, OUT value text) RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'dl_sql_summary' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 50;
+COMMENT ON FUNCTION dl.summary(dl.model) IS 'layers and sizes, columns, rows, settings, and what was chosen and why';
+
+CREATE FUNCTION dl.summary(model text, version integer DEFAULT NULL, OUT part text, OUT name text, OUT value text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'dl_sql_summary_name' LANGUAGE C STABLE PARALLEL SAFE COST 1000 ROWS 50;
+COMMENT ON FUNCTION dl.summary(text, integer) IS 'layers and sizes, columns, rows, settings, and what was chosen and why';
+
+CREATE FUNCTION dl.history(
+	model dl.model, OUT epoch integer, OUT learning_rate double precision, OUT training_loss double precision,
+	OUT validation_loss double precision, OUT measure double precision, OUT best boolean
+) RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'dl_sql_history' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 50;
+COMMENT ON FUNCTION dl.history(dl.model) IS 'the learning curve; best: the epoch whose weights were kept';
+
+CREATE FUNCTION dl.history(
+	model text, version integer DEFAULT NULL, OUT epoch integer, OUT learning_rate double precision,
+	OUT training_loss double precision, OUT validation_loss double precision, OUT measure double precision,
+	OUT best boolean
+) RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'dl_sql_history_name' LANGUAGE C STABLE PARALLEL SAFE COST 1000 ROWS 50;
+COMMENT ON FUNCTION dl.history(text, integer) IS 'the learning curve; best: the epoch whose weights were kept';
+
