@@ -94,6 +94,8 @@ $(foreach f,release asan fuzz coverage,$(eval $(call flavour,$(f))))
 PG_CPPFLAGS = -isystem $(shell $(PG_CONFIG) --includedir-server 2>/dev/null) -Isrc
 PG_CFLAGS = -std=gnu11 $(WARNINGS) $(HARDENING) $(ARITHMETIC) -fvisibility=hidden \
 	-Wno-declaration-after-statement -Wno-unused-parameter
+# The server was most likely configured for gcc, whose options clang only warns about.
+PG_CFLAGS += $(if $(findstring clang,$(CC)),-Wno-ignored-optimization-argument -Wno-unknown-warning-option)
 SHLIB_LINK = -Wl,-z,relro,-z,now $(LIB_LINK)
 override with_llvm := no
 

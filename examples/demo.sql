@@ -29,13 +29,14 @@ SELECT * FROM dl.evaluate('iris');
 
 \echo '=== 4. Score rows in a SELECT =================================================='
 \echo
-SELECT petal_length, petal_width, species,
-	   dl.classify('iris', i) AS classified,
-	   dl.probabilities('iris', i) AS probabilities
-FROM iris i
+SELECT petal_length, petal_width, species, dl.classify('iris', i) AS classified,
+	   round((p ->> 'setosa')::numeric, 3) AS setosa,
+	   round((p ->> 'versicolor')::numeric, 3) AS versicolor,
+	   round((p ->> 'virginica')::numeric, 3) AS virginica
+FROM iris i, dl.probabilities('iris', i) p
 WHERE fold = 1
-ORDER BY petal_length
-LIMIT 12;
+ORDER BY md5(i::text)
+LIMIT 10;
 
 SELECT species, count(*) AS flowers,
 	   count(*) FILTER (WHERE dl.classify('iris', i) = species) AS right

@@ -7,7 +7,6 @@
  */
 #include "core/graph.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/graph_internal.h"
@@ -160,8 +159,11 @@ check_inputs(const DlGraph *graph, const DlOpDefinition *definition, const DlNod
 	if (count < definition->min_inputs || (definition->max_inputs != DL_OP_ANY_NUMBER && count > definition->max_inputs))
 	{
 		if (definition->max_inputs == DL_OP_ANY_NUMBER)
-			return dl_error_set(error, DL_ERROR_SHAPE, "%s takes at least %d inputs, got %d", definition->name,
-								definition->min_inputs, count);
+			return dl_error_set(error, DL_ERROR_SHAPE, "%s takes at least %d input%s, got %d", definition->name,
+								definition->min_inputs, definition->min_inputs == 1 ? "" : "s", count);
+		if (definition->min_inputs == definition->max_inputs)
+			return dl_error_set(error, DL_ERROR_SHAPE, "%s takes %d input%s, got %d", definition->name,
+								definition->min_inputs, definition->min_inputs == 1 ? "" : "s", count);
 		return dl_error_set(error, DL_ERROR_SHAPE, "%s takes %d to %d inputs, got %d", definition->name,
 							definition->min_inputs, definition->max_inputs, count);
 	}

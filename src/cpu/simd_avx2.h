@@ -6,6 +6,7 @@
 #define DL_CPU_SIMD_H
 
 #include <immintrin.h>
+#include <stdint.h>
 
 #define W 8
 #define TILE_VECTORS 2
@@ -101,6 +102,12 @@ INLINE V
 v_fnma(V a, V b, V c)
 {
 	return _mm256_fnmadd_ps(a, b, c);
+}
+
+INLINE V
+v_product_rest(V a, V b, V product)
+{
+	return _mm256_fmsub_ps(a, b, product);
 }
 
 INLINE V

@@ -10,6 +10,7 @@
 #define DL_CPU_SIMD_H
 
 #include <immintrin.h>
+#include <stdint.h>
 
 #define W 16					/* lanes of a vector */
 #define TILE_VECTORS 4			/* columns of a tile of the matrix product, in vectors */
@@ -103,6 +104,13 @@ INLINE V
 v_fnma(V a, V b, V c)			/* c - a b */
 {
 	return _mm512_fnmadd_ps(a, b, c);
+}
+
+/* What rounding a b to product lost: a b - product, exactly. */
+INLINE V
+v_product_rest(V a, V b, V product)
+{
+	return _mm512_fmsub_ps(a, b, product);
 }
 
 INLINE V

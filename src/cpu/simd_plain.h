@@ -124,6 +124,17 @@ v_fnma(V a, V b, V c)
 	return v_fma(-a, b, c);
 }
 
+/* A double holds the product of two floats. */
+INLINE V
+v_product_rest(V a, V b, V product)
+{
+	V			rest;
+
+	for (int i = 0; i < W; i++)
+		rest[i] = (float) ((double) a[i] * b[i] - product[i]);
+	return rest;
+}
+
 INLINE V
 v_select(VM m, V yes, V no)
 {
@@ -230,7 +241,7 @@ v_load_four(const float *p)
 	return v_load(p);
 }
 
-#define v_one_of_four(four, which) v_set1((four)[which])
+#define v_one_of_four(four, which) __builtin_shufflevector((four), (four), (which), (which), (which), (which))
 
 INLINE VI
 vi_load(const uint32_t *p)

@@ -190,19 +190,13 @@ d_softplus(V y)
 	DO(DL_ACTIVATION_SIGMOID, v_sigmoid, d_sigmoid) \
 	DO(DL_ACTIVATION_SOFTPLUS, v_softplus, d_softplus)
 
-/* y = f(x + bias) for one row; bias may be NULL, z unless NULL receives x + bias; y and z may be x. */
+/* y = f(x), may be in place. */
 static void
-activate(DlActivation f, int64_t count, const float *x, const float *bias, float *z, float *y)
+activate(DlActivation f, int64_t count, const float *x, float *y)
 {
 #define FORWARD(name, forward, derivative) \
 	case name: \
-		EACH_VECTOR(count, \
-			V			a = v_load_n(x + i, n); \
-			if (bias != NULL) \
-				a = v_add(a, v_load_n(bias + i, n)); \
-			if (z != NULL) \
-				v_store_n(z + i, n, a); \
-			v_store_n(y + i, n, forward(a));); \
+		EACH_VECTOR(count, v_store_n(y + i, n, forward(v_load_n(x + i, n)));); \
 		break;
 
 	switch (f)
@@ -224,7 +218,7 @@ kernel_activation(DlWorkspace *w, DlActivation f, int64_t count, const void *x, 
 			memcpy(y, x, (size_t) count * sizeof(float));
 	}
 	else
-		activate(f, count, x, NULL, NULL, y);
+		activate(f, count, x, y);
 }
 
 static void

@@ -107,14 +107,14 @@ v_normal_cdf(V x, V *density)
 {
 	V			a = v_min(v_set1(14.5f), v_abs(x));
 	V			square = v_mul(a, a);
-	V			rest = v_fnma(a, a, square);	/* what rounding the square added */
+	V			rest = v_product_rest(a, a, square);
 	V			e = v_exp(v_mul(v_set1(-0.5f), square));
 	V			t = v_mul(a, v_set1(0.707106781f));
 	V			q = v_div(v_set1(1.0f), v_fma(t, v_set1(0.4f), v_set1(1.0f)));
 	V			p = v_set1(4.125299804e-2f);
 	V			tail;
 
-	e = v_fma(v_mul(e, v_set1(0.5f)), rest, e);
+	e = v_fnma(v_mul(e, v_set1(0.5f)), rest, e);
 	p = v_fma(p, q, v_set1(-1.403191192e-1f));
 	p = v_fma(p, q, v_set1(8.398720869e-2f));
 	p = v_fma(p, q, v_set1(8.796425654e-2f));
@@ -137,7 +137,7 @@ INLINE V
 v_turn(V frequency, V x, V phase, V *half_turns)
 {
 	V			product = v_mul(frequency, x);
-	V			rest = v_fma(frequency, x, v_sub(v_zero(), product));
+	V			rest = v_product_rest(frequency, x, product);
 	V			turn = v_add(v_sub(product, v_round(product)), rest);
 
 	turn = v_fma(phase, v_set1(0.159154943f), turn);

@@ -92,7 +92,7 @@ product_block(DlWorkspace *w, const Product *p, int64_t row, int64_t rows, int64
 			{
 				int64_t		offset = (row + i) * p->c_stride + column;
 
-				activate(p->activation, width, p->c + offset, NULL, NULL, p->y + offset);
+				activate(p->activation, width, p->c + offset, p->y + offset);
 			}
 		}
 	}
@@ -145,15 +145,21 @@ dot_sixteen(int64_t count, const float *x, const float *weight)
 	return v_sum_sixteen(sum);
 }
 
+#if TILE_VECTORS == 4
+#define NARROW_ROWS 6
+#else
+#define NARROW_ROWS 3
+#endif
+
 /*
  * Two to fifteen outputs: four interleaved sums over the inputs for each, then
  * (s0 + s1) + (s2 + s3).  One vector of outputs for rows (a constant) rows.
  */
 INLINE void
-narrow_rows(const int rows, int64_t in, int64_t out, const float *x, const float *weight, int n, float *y)
+narrow_rows(const int rows, int64_t in, int64_t out, const float *x, const float *weight, const float *bias, VN first,
+			float *y)
 {
-	V			sum[2][4];
-	VN			first = vn_first(n);
+	V			sum[NARROW_ROWS][4];
 	int64_t		k = 0;
 
 	for (int r = 0; r < rows; r++)
@@ -168,33 +174,58 @@ narrow_rows(const int rows, int64_t in, int64_t out, const float *x, const float
 		{
 			V			column = v_load_first(weight + (k + s) * out, first);
 
+#pragma GCC unroll 8
 			for (int r = 0; r < rows; r++)
 				sum[r][s] = v_fma(v_set1(x[r * in + k + s]), column, sum[r][s]);
 		}
 	}
-	for (int s = 0; k < in; s++, k++)
+#pragma GCC unroll 3
+	for (int s = 0; s < 3; s++)
 	{
-		V			column = v_load_first(weight + k * out, first);
+		if (k + s < in)
+		{
+			V			column = v_load_first(weight + (k + s) * out, first);
 
-		for (int r = 0; r < rows; r++)
-			sum[r][s] = v_fma(v_set1(x[r * in + k]), column, sum[r][s]);
+#pragma GCC unroll 8
+			for (int r = 0; r < rows; r++)
+				sum[r][s] = v_fma(v_set1(x[r * in + k + s]), column, sum[r][s]);
+		}
 	}
+#pragma GCC unroll 8
 	for (int r = 0; r < rows; r++)
-		v_store_first(y + r * out, first, v_add(v_add(sum[r][0], sum[r][1]), v_add(sum[r][2], sum[r][3])));
+	{
+		V			a = v_add(v_add(sum[r][0], sum[r][1]), v_add(sum[r][2], sum[r][3]));
+
+		if (bias != NULL)
+			a = v_add(a, v_load_first(bias, first));
+		v_store_first(y + r * out, first, a);
+	}
 }
 
 static void
-dense_narrow(int64_t rows, int64_t in, int64_t out, const float *x, const float *weight, float *y)
+dense_narrow(int64_t rows, int64_t in, int64_t out, const float *x, const float *weight, const float *bias, float *y)
 {
 	for (int64_t column = 0; column < out; column += W)
 	{
-		int			n = out - column < W ? (int) (out - column) : W;
+		VN			first = vn_first(out - column < W ? (int) (out - column) : W);
+		const float *part = bias != NULL ? bias + column : NULL;
 		int64_t		row = 0;
 
-		for (; row + 2 <= rows; row += 2)
-			narrow_rows(2, in, out, x + row * in, weight + column, n, y + row * out + column);
-		if (row < rows)
-			narrow_rows(1, in, out, x + row * in, weight + column, n, y + row * out + column);
+		for (; row + NARROW_ROWS <= rows; row += NARROW_ROWS)
+			narrow_rows(NARROW_ROWS, in, out, x + row * in, weight + column, part, first, y + row * out + column);
+		for (; row < rows; row++)
+			narrow_rows(1, in, out, x + row * in, weight + column, part, first, y + row * out + column);
+	}
+}
+
+static void
+dense_single(int64_t rows, int64_t in, const float *x, const float *weight, const float *bias, float *y)
+{
+	for (int64_t row = 0; row < rows; row++)
+	{
+		float		sum = dot_sixteen(in, x + row * in, weight);
+
+		y[row] = bias != NULL ? sum + *bias : sum;
 	}
 }
 
@@ -202,7 +233,6 @@ static void
 kernel_dense(DlWorkspace *w, int64_t rows, int64_t in, int64_t out, const void *x, const void *weight,
 			 const void *bias, DlActivation activation, void *z, void *y)
 {
-	const float *inputs = x;
 	float	   *sums = z != NULL ? z : y;
 
 	if (out >= 16)
@@ -214,22 +244,11 @@ kernel_dense(DlWorkspace *w, int64_t rows, int64_t in, int64_t out, const void *
 		return;
 	}
 	if (out == 1)
-	{
-		for (int64_t row = 0; row < rows; row++)
-			sums[row] = dot_sixteen(in, inputs + row * in, weight);
-		if (bias != NULL)
-		{
-			float		b = *(const float *) bias;
-
-			for (int64_t row = 0; row < rows; row++)
-				sums[row] += b;
-		}
-		activate(activation, rows, sums, NULL, NULL, y);
-		return;
-	}
-	dense_narrow(rows, in, out, inputs, weight, sums);
-	for (int64_t row = 0; row < rows; row++)
-		activate(activation, out, sums + row * out, bias, z != NULL ? sums + row * out : NULL, (float *) y + row * out);
+		dense_single(rows, in, x, weight, bias, sums);
+	else
+		dense_narrow(rows, in, out, x, weight, bias, sums);
+	if (z != NULL || activation != DL_ACTIVATION_IDENTITY)
+		activate(activation, rows * out, sums, y);
 }
 
 static void

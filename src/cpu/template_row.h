@@ -121,13 +121,9 @@ dense_row(int64_t in, int64_t out, const float *x, const float *weight, const fl
 			return;
 	}
 	else if (out == 1)
-		*y = dot_sixteen(in, x, weight) + (bias != NULL ? *bias : 0);
+		dense_single(1, in, x, weight, bias, y);
 	else
-	{
-		dense_narrow(1, in, out, x, weight, y);
-		activate(activation, out, y, bias, NULL, y);
-		return;
-	}
+		dense_narrow(1, in, out, x, weight, bias, y);
 	if (activation != DL_ACTIVATION_IDENTITY)
-		activate(activation, out, y, NULL, NULL, y);
+		activate(activation, out, y, y);
 }

@@ -249,7 +249,9 @@ choose_numbers(Fit *fit, DlError *error)
 			number->missing_seen = indicator;
 			number->scaling = fit->settings->scaling;
 			number->center = (float) stats->mean;
-			/* a constant with an indicator is always 0 */
+			/* a constant with an indicator is always 0, and has no quantiles */
+			if (!varies && number->scaling == DL_SCALING_QUANTILE)
+				number->scaling = DL_SCALING_STANDARD;
 			number->scale = varies ? finite_scale(1 / sqrt(stats->squares / (double) stats->count)) : 0;
 			if (number->scaling == DL_SCALING_NONE)
 			{

@@ -57,7 +57,7 @@ extern const char *dl_loss_names(void);
 typedef struct DlTrainSettings
 {
 	DlLoss		loss;
-	double		loss_parameter; /* delta of huber, q of quantile */
+	double		loss_parameter; /* delta of huber, q of quantile; 0: 1 and 0.5 */
 	double		label_smoothing;
 	DlOptimizer optimizer;
 	double		learning_rate;	/* 0: found by a range test before the first epoch */
@@ -76,7 +76,7 @@ typedef struct DlTrainSettings
 								 * flat_cos, 0.5(1 + cos(pi (max(1, 2t) - 1))) */
 	int			epochs;
 	int			batch_size;
-	int			early_stopping; /* epochs without improvement; 0: run all */
+	int			early_stopping; /* epochs without improvement (a tie is none); 0: run all */
 	uint64_t	seed;
 } DlTrainSettings;
 
@@ -92,7 +92,8 @@ extern DlStatus dl_train_settings_check(const DlTrainSettings *settings, DlError
  * inputs.numbers], codes [count, categories], target (float [count, outputs], or
  * int32 [count] for cross entropy), weight [count].  Several threads may call it
  * at once.  order fills an epoch's order of all row_count positions (a
- * shuffle, as good as the storage allows); NULL: a full shuffle.
+ * shuffle, as good as the storage allows); NULL: a full shuffle.  In
+ * dl_network_predict() target and weight are memory that nobody reads.
  */
 typedef struct DlBatchSource
 {
@@ -127,7 +128,7 @@ typedef struct DlEpoch
 typedef enum DlTrainerEvent
 {
 	DL_TRAINER_RUNNING,			/* a step is done */
-	DL_TRAINER_EPOCH,			/* an epoch is complete: dl_trainer_epoch() */
+	DL_TRAINER_EPOCH,			/* an epoch is complete, and another follows: dl_trainer_epoch() */
 	DL_TRAINER_DONE				/* the last epoch is complete, or early stopping ended it */
 } DlTrainerEvent;
 
@@ -145,8 +146,11 @@ extern DlStatus dl_trainer_create(DlArena *arena, const DlNetwork *network, cons
 								  DlTrainer **result, DlError *error);
 
 /*
- * One optimiser step, or one slice of the evaluation that ends an epoch: a few
- * milliseconds.  DL_ERROR_NUMERIC when the loss is no number any more: the hint
+ * One optimiser step, of the range test or of an epoch, or one slice of the
+ * evaluation that ends an epoch: a few milliseconds.  An epoch has every row in
+ * one batch; the last batch has at least half of batch_size rows, for which the
+ * last two share their rows evenly where they must.  After a failure no more
+ * steps are made.  DL_ERROR_NUMERIC when the loss is no number any more: the hint
  * says to lower the learning rate; the best parameters so far are kept.
  */
 extern DlStatus dl_trainer_step(DlTrainer *trainer, DlTrainerEvent *event, DlError *error);

@@ -18,6 +18,26 @@ role(const DlOpNode *node, int index, char *text, size_t size)
 	return text;
 }
 
+/* A shape whose free dimensions read "any". */
+static const char *
+print_expected(const DlShape *shape, char *text, size_t size)
+{
+	size_t		used = 0;
+
+	for (int i = 0; i < shape->rank && used < size; i++)
+	{
+		const char *before = i == 0 ? "[" : ", ";
+		const char *after = i == shape->rank - 1 ? "]" : "";
+
+		if (shape->dims[i] == DL_BATCH || shape->dims[i] == DL_OP_ANY_DIMENSION)
+			used += (size_t) snprintf(text + used, size - used, "%s%s%s", before,
+									  shape->dims[i] == DL_BATCH ? "batch" : "any", after);
+		else
+			used += (size_t) snprintf(text + used, size - used, "%s%lld%s", before, (long long) shape->dims[i], after);
+	}
+	return text;
+}
+
 DlStatus
 dl_op_expect(const DlOpNode *node, int index, DlShape expected, int because, DlError *error)
 {
@@ -36,13 +56,10 @@ dl_op_expect(const DlOpNode *node, int index, DlShape expected, int because, DlE
 	}
 	if (fits)
 		return DL_OK;
-	for (int i = 0; i < expected.rank; i++)
-		if (expected.dims[i] == DL_OP_ANY_DIMENSION)
-			expected.dims[i] = got->rank == expected.rank ? got->dims[i] : 1;
 	return dl_error_set(error, DL_ERROR_SHAPE, "%s: %s has shape %s, expected %s because %s has shape %s",
 						dl_op_name(node->op), role(node, index, role_text, sizeof(role_text)),
 						dl_shape_print(got, got_text, sizeof(got_text)),
-						dl_shape_print(&expected, expected_text, sizeof(expected_text)),
+						print_expected(&expected, expected_text, sizeof(expected_text)),
 						role(node, because, other_text, sizeof(other_text)),
 						dl_shape_print(&node->inputs[because], because_text, sizeof(because_text)));
 }

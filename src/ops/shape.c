@@ -4,7 +4,6 @@
  */
 #include <string.h>
 
-#include "core/size.h"
 #include "ops/op.h"
 
 DlStatus

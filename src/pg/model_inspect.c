@@ -112,6 +112,12 @@ put(DlRows *rows, const char *part, const char *name, const char *format,...)
 	pfree(value.data);
 }
 
+static const char *
+plural(int64 count)
+{
+	return count == 1 ? "" : "s";
+}
+
 /* A row a line. */
 static void
 put_lines(DlRows *rows, const char *part, const char *lines)
@@ -189,8 +195,8 @@ put_layers(DlRows *rows, const DlModel *model)
 
 	DL_CHECK(dl_network_summary(model->network, &inputs, model->outputs, arena, &layers, &count, &error), &error);
 	for (int i = 0; i < count; i++)
-		put(rows, "layer", layers[i].layer, INT64_FORMAT " outputs, " INT64_FORMAT " parameters",
-			layers[i].outputs, layers[i].parameters);
+		put(rows, "layer", layers[i].layer, INT64_FORMAT " output%s, " INT64_FORMAT " parameter%s",
+			layers[i].outputs, plural(layers[i].outputs), layers[i].parameters, plural(layers[i].parameters));
 }
 
 static void
@@ -201,8 +207,8 @@ put_columns(DlRows *rows, const DlModel *model)
 		const DlColumn *column = &model->columns[i];
 
 		if (column->vocabulary != NULL)
-			put(rows, "column", column->name, "%s (%s), %d values", dl_column_kind_name(column->kind), column->type,
-				dl_vocabulary_size(column->vocabulary));
+			put(rows, "column", column->name, "%s (%s), %d value%s", dl_column_kind_name(column->kind), column->type,
+				dl_vocabulary_size(column->vocabulary), plural(dl_vocabulary_size(column->vocabulary)));
 		else if (column->kind == DL_COLUMN_ARRAY)
 			put(rows, "column", column->name, "%s of %d (%s)", dl_column_kind_name(column->kind), column->words, column->type);
 		else

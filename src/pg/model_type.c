@@ -1,6 +1,6 @@
 /*
  * model_type.c
- *    The SQL type dl.model: text and binary form, casts, equality, hashing.
+ *    The SQL type dl.model: text and binary form, casts, order, hashing.
  *
  * A value is the bytes of a model in a varlena, aligned as bytea is, so that
  * the cast to bytea costs nothing.  Every way in validates the bytes whole.
@@ -34,6 +34,11 @@ PG_FUNCTION_INFO_V1(dl_sql_model_send);
 PG_FUNCTION_INFO_V1(dl_sql_model_from_bytea);
 PG_FUNCTION_INFO_V1(dl_sql_model_eq);
 PG_FUNCTION_INFO_V1(dl_sql_model_ne);
+PG_FUNCTION_INFO_V1(dl_sql_model_cmp);
+PG_FUNCTION_INFO_V1(dl_sql_model_lt);
+PG_FUNCTION_INFO_V1(dl_sql_model_le);
+PG_FUNCTION_INFO_V1(dl_sql_model_ge);
+PG_FUNCTION_INFO_V1(dl_sql_model_gt);
 PG_FUNCTION_INFO_V1(dl_sql_model_hash);
 PG_FUNCTION_INFO_V1(dl_sql_model_hash_extended);
 
@@ -151,25 +156,30 @@ dl_sql_model_from_bytea(PG_FUNCTION_ARGS)
 	PG_RETURN_BYTEA_P(bytes);
 }
 
-/* True without reading either where both are one stored value, false where the lengths differ. */
-static bool
-same_content(FunctionCallInfo fcinfo)
+/*
+ * The shorter comes first, then by bytes.  Neither is read where the lengths
+ * differ, or where both are one value that is stored out of line.
+ */
+static int
+compare(FunctionCallInfo fcinfo)
 {
 	struct varlena *raw_a = (struct varlena *) PG_GETARG_POINTER(0);
 	struct varlena *raw_b = (struct varlena *) PG_GETARG_POINTER(1);
+	Size		length_a = toast_raw_datum_size(PointerGetDatum(raw_a));
+	Size		length_b = toast_raw_datum_size(PointerGetDatum(raw_b));
 	bytea	   *a;
 	bytea	   *b;
-	bool		result;
+	int			result;
 
-	if (toast_raw_datum_size(PointerGetDatum(raw_a)) != toast_raw_datum_size(PointerGetDatum(raw_b)))
-		return false;
+	if (length_a != length_b)
+		return length_a < length_b ? -1 : 1;
 	if (VARATT_IS_EXTERNAL_ONDISK(raw_a) && VARATT_IS_EXTERNAL_ONDISK(raw_b) &&
 		memcmp(raw_a, raw_b, VARSIZE_EXTERNAL(raw_a)) == 0)
-		return true;
+		return 0;
 
 	a = PG_GETARG_BYTEA_PP(0);
 	b = PG_GETARG_BYTEA_PP(1);
-	result = memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
+	result = memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a));
 	PG_FREE_IF_COPY(a, 0);
 	PG_FREE_IF_COPY(b, 1);
 	return result;
@@ -178,13 +188,43 @@ same_content(FunctionCallInfo fcinfo)
 Datum
 dl_sql_model_eq(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(same_content(fcinfo));
+	PG_RETURN_BOOL(compare(fcinfo) == 0);
 }
 
 Datum
 dl_sql_model_ne(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(!same_content(fcinfo));
+	PG_RETURN_BOOL(compare(fcinfo) != 0);
+}
+
+Datum
+dl_sql_model_lt(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(compare(fcinfo) < 0);
+}
+
+Datum
+dl_sql_model_le(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(compare(fcinfo) <= 0);
+}
+
+Datum
+dl_sql_model_ge(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(compare(fcinfo) >= 0);
+}
+
+Datum
+dl_sql_model_gt(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(compare(fcinfo) > 0);
+}
+
+Datum
+dl_sql_model_cmp(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT32(compare(fcinfo));
 }
 
 /* The beginning of the bytes; the rest of a value that is stored out of line stays unread. */

@@ -88,7 +88,7 @@ canonical(const char *input)
 		status = dl_network_text(network, arena, &result, &error);
 	if (status != DL_OK)
 	{
-		if (error.position > 0)
+		if (error.position > 0 && input[0] != '\0')
 			point_at(&error, input);
 		dl_ereport(&error);
 	}

@@ -9,136 +9,17 @@
  */
 #include "pg/predict_call.h"
 
-#include <math.h>
-
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "pg/bridge.h"
 #include "pg/compat.h"
-#include "lib/stringinfo.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/date.h"
-#include "utils/float.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 #include "utils/typcache.h"
-
-static void
-describe_columns(const DlModel *model, StringInfo text)
-{
-	for (int i = 0; i < model->column_count && text->len < 700; i++)
-		appendStringInfo(text, "%s%s", i > 0 ? ", " : "", model->columns[i].name);
-}
-
-static void
-wrong_count(const DlPredictCall *call, int got)
-{
-	StringInfoData names;
-
-	initStringInfo(&names);
-	describe_columns(call->model, &names);
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("the model takes %d columns, got %d", call->model->column_count, got),
-			 errdetail("Its columns, in order: %s.", names.data),
-			 errhint("Pass the columns in this order, or one whole row, whose columns are matched by name.")));
-}
-
-/* Checks that values of a type can become a column, and remembers how. */
-static void
-set_source(DlPredictCall *call, int index, Oid type, int position)
-{
-	DlColumnSource *s = &call->sources[index];
-	const DlColumn *column = &call->model->columns[index];
-	const char *hint;
-	bool		fits;
-
-	s->column = column;
-	s->position = position;
-	if (type == UNKNOWNOID)
-	{
-		s->literal = true;
-		call->may_allocate = true;
-		return;
-	}
-	if (!dl_input_type(type, &s->type, &hint))
-		dl_input_type_error(column->name, type, hint);
-	switch (column->kind)
-	{
-		case DL_COLUMN_NUMBER:
-			fits = s->type.source <= DL_INPUT_BOOL;
-			break;
-		case DL_COLUMN_CATEGORY:
-			fits = s->type.source <= DL_INPUT_OUTPUT;
-			break;
-		case DL_COLUMN_DATE:
-		case DL_COLUMN_TIMESTAMP:
-			fits = s->type.source == DL_INPUT_DATE || s->type.source == DL_INPUT_TIMESTAMP;
-			break;
-		default:
-			fits = s->type.source == DL_INPUT_ARRAY || s->type.source == DL_INPUT_VECTOR;
-			break;
-	}
-	if (!fits)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("column \"%s\" is of type %s, the model was trained with %s", column->name, format_type_be(type),
-						column->type),
-				 errhint("Cast it: %s::%s.", quote_identifier(column->name), column->type)));
-	if (s->type.source > DL_INPUT_BOOL || s->type.source == DL_INPUT_NUMERIC || column->kind == DL_COLUMN_CATEGORY)
-		call->may_allocate = true;
-}
-
-static int
-find_attribute(TupleDesc tupdesc, const char *name)
-{
-	for (int i = 0; i < tupdesc->natts; i++)
-		if (!TupleDescAttr(tupdesc, i)->attisdropped && strcmp(NameStr(TupleDescAttr(tupdesc, i)->attname), name) == 0)
-			return i;
-	return -1;
-}
-
-/* ROW(...) names its columns f1, f2, ...: they are matched by position. */
-static bool
-is_anonymous(TupleDesc tupdesc)
-{
-	for (int i = 0; i < tupdesc->natts; i++)
-	{
-		char		name[16];
-
-		snprintf(name, sizeof(name), "f%d", i + 1);
-		if (strcmp(NameStr(TupleDescAttr(tupdesc, i)->attname), name) != 0)
-			return false;
-	}
-	return tupdesc->tdtypeid == RECORDOID;
-}
-
-static void
-match_row(DlPredictCall *call)
-{
-	TupleDesc	tupdesc = call->tupdesc;
-	bool		anonymous = is_anonymous(tupdesc);
-
-	if (anonymous && tupdesc->natts != call->model->column_count)
-		wrong_count(call, tupdesc->natts);
-	for (int i = 0; i < call->model->column_count; i++)
-	{
-		const char *name = call->model->columns[i].name;
-		int			attribute = anonymous ? i : find_attribute(tupdesc, name);
-
-		if (attribute < 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_COLUMN),
-					 errmsg("the row has no column \"%s\", which the model was trained with", name),
-					 errhint("Select it under this name, or pass the columns one by one in the order of training.")));
-		set_source(call, i, TupleDescAttr(tupdesc, attribute)->atttypid, attribute);
-	}
-}
 
 /* Reads the argument types once; rows and arrays are taken apart later. */
 static void
@@ -166,13 +47,13 @@ set_positions(DlPredictCall *call, FunctionCallInfo fcinfo)
 		Oid			element = get_element_type(getBaseType(get_fn_expr_argtype(fcinfo->flinfo, 1)));
 
 		for (int i = 0; i < columns; i++)
-			set_source(call, i, element, i);
+			dl_column_source_set(&call->sources[i], &call->model->columns[i], element, i);
 		return;
 	}
 	if (call->count != columns)
-		wrong_count(call, call->count);
+		dl_column_sources_wrong_count(call->model, call->count);
 	for (int i = 0; i < columns; i++)
-		set_source(call, i, get_fn_expr_argtype(fcinfo->flinfo, i + 1), i);
+		dl_column_source_set(&call->sources[i], &call->model->columns[i], get_fn_expr_argtype(fcinfo->flinfo, i + 1), i);
 }
 
 /* Everything that depends on the model. */
@@ -186,9 +67,11 @@ use_model(DlPredictCall *call, FunctionCallInfo fcinfo, const DlModel *model)
 	call->row_type = InvalidOid;
 	call->tupdesc = NULL;
 	call->values = NULL;
-	call->may_allocate = call->arguments != DL_ARGUMENTS_POSITION;
 	call->sources = palloc0(sizeof(DlColumnSource) * (Size) Max(model->column_count, 1));
 	set_positions(call, fcinfo);
+	call->may_allocate = call->arguments != DL_ARGUMENTS_POSITION;
+	for (int i = 0; i < model->column_count; i++)
+		call->may_allocate = call->may_allocate || call->sources[i].allocates;
 	call->width = dl_model_result_width(model);
 	call->results = palloc0(sizeof(double) * (Size) call->width);
 	call->features = palloc0(sizeof(uint32_t) * (Size) Max(model->feature_words, 1));
@@ -249,63 +132,6 @@ create_call(FunctionCallInfo fcinfo)
 	return call;
 }
 
-/* A literal such as 'gold' or '2026-01-31' has no type of its own: the column's kind gives it one. */
-static void
-encode_literal(DlColumnSource *s, Datum value, uint32_t *words)
-{
-	const DlColumn *column = s->column;
-	char	   *text = DatumGetCString(value);
-	Datum		typed;
-
-	switch (column->kind)
-	{
-		case DL_COLUMN_CATEGORY:
-			words[0] = (uint32_t) dl_vocabulary_find(column->vocabulary, text, strlen(text));
-			return;
-		case DL_COLUMN_NUMBER:
-			typed = DirectFunctionCall1(float8in, value);
-			s->type.source = DL_INPUT_FLOAT8;
-			break;
-		case DL_COLUMN_DATE:
-			typed = DirectFunctionCall1(date_in, value);
-			s->type.source = DL_INPUT_DATE;
-			break;
-		case DL_COLUMN_TIMESTAMP:
-			typed = DirectFunctionCall3(strstr(column->type, "with time zone") != NULL ? timestamptz_in : timestamp_in,
-										value, ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
-			s->type.source = DL_INPUT_TIMESTAMP;
-			break;
-		default:
-			typed = OidInputFunctionCall(F_ARRAY_IN, text, FLOAT8OID, -1);
-			s->type.source = DL_INPUT_ARRAY;
-			s->type.element = DL_INPUT_FLOAT8;
-			break;
-	}
-	dl_encode_for_scoring(&s->type, column, typed, false, words);
-}
-
-static inline void
-encode_column(DlPredictCall *call, DlColumnSource *s, Datum value, bool isnull)
-{
-	uint32_t   *words = call->features + s->column->first_word;
-
-	/* the common case without a call */
-	if (s->column->kind == DL_COLUMN_NUMBER && !isnull && s->type.source == DL_INPUT_FLOAT4 && !s->literal)
-	{
-		double		number = (double) DatumGetFloat4(value);
-
-		if (likely(isfinite(number)))
-		{
-			words[0] = dl_encode_number(number, s->column->offset);
-			return;
-		}
-	}
-	if (s->literal && !isnull)
-		encode_literal(s, value, words);
-	else
-		dl_encode_for_scoring(&s->type, s->column, value, isnull, words);
-}
-
 static void
 set_row_type(DlPredictCall *call, Oid type, int32 typmod)
 {
@@ -314,7 +140,7 @@ set_row_type(DlPredictCall *call, Oid type, int32 typmod)
 	call->tupdesc = lookup_rowtype_tupdesc_copy(type, typmod);
 	call->values = palloc(sizeof(Datum) * (Size) Max(call->tupdesc->natts, 1));
 	call->nulls = palloc(sizeof(bool) * (Size) Max(call->tupdesc->natts, 1));
-	match_row(call);
+	dl_column_sources_match(call->model, call->tupdesc, call->sources);
 	MemoryContextSwitchTo(old);
 	call->row_type = type;
 	call->row_typmod = typmod;
@@ -336,8 +162,8 @@ encode_row(DlPredictCall *call, Datum row)
 	tuple.t_data = header;
 	heap_deform_tuple(&tuple, call->tupdesc, call->values, call->nulls);
 	for (int i = 0; i < call->model->column_count; i++)
-		encode_column(call, &call->sources[i], call->values[call->sources[i].position],
-					  call->nulls[call->sources[i].position]);
+		dl_column_source_encode(&call->sources[i], call->values[call->sources[i].position],
+								call->nulls[call->sources[i].position], call->features);
 }
 
 static void
@@ -355,9 +181,9 @@ encode_array(DlPredictCall *call, Datum value)
 	get_typlenbyvalalign(element, &length, &by_value, &align);
 	deconstruct_array(array, element, length, by_value, align, &values, &nulls, &count);
 	if (count != call->model->column_count)
-		wrong_count(call, count);
+		dl_column_sources_wrong_count(call->model, count);
 	for (int i = 0; i < count; i++)
-		encode_column(call, &call->sources[i], values[i], nulls[i]);
+		dl_column_source_encode(&call->sources[i], values[i], nulls[i], call->features);
 }
 
 static void
@@ -373,7 +199,7 @@ encode_arguments(DlPredictCall *call, FunctionCallInfo fcinfo)
 			break;
 		case DL_ARGUMENTS_POSITION:
 			for (int i = 0; i < call->count; i++)
-				encode_column(call, &call->sources[i], PG_GETARG_DATUM(i + 1), PG_ARGISNULL(i + 1));
+				dl_column_source_encode(&call->sources[i], PG_GETARG_DATUM(i + 1), PG_ARGISNULL(i + 1), call->features);
 			break;
 	}
 }

@@ -10,7 +10,7 @@
 
 #include "fmgr.h"
 #include "model/model.h"
-#include "pg/encode.h"
+#include "pg/column_source.h"
 #include "pg/model_value.h"
 #include "pg/registry.h"
 
@@ -20,15 +20,6 @@ typedef enum DlArguments
 	DL_ARGUMENTS_ROW,			/* one composite argument */
 	DL_ARGUMENTS_ARRAY			/* VARIADIC array: one element a column */
 } DlArguments;
-
-/* Where a column of the model comes from. */
-typedef struct DlColumnSource
-{
-	const DlColumn *column;
-	DlInputType type;
-	bool		literal;		/* an untyped literal: read by the column's kind */
-	int			position;		/* argument, attribute or element, from 0 */
-} DlColumnSource;
 
 typedef struct DlPredictCall
 {

@@ -17,6 +17,8 @@
 #ifndef DL_PG_REGISTRY_H
 #define DL_PG_REGISTRY_H
 
+#include "datatype/timestamp.h"
+
 #include "model/model.h"
 
 #define DL_REGISTRY_MAX_NAME 255	/* bytes of a model's name */
@@ -40,6 +42,7 @@ typedef struct DlRegistryHandle
 	int			version;
 	uint64		generation;
 	Oid			user;			/* whose right was checked */
+	TimestampTz statement;		/* the last one that listened to other sessions */
 } DlRegistryHandle;
 
 /*
@@ -50,14 +53,15 @@ extern void dl_registry_open(const char *name, int version, DlRegistryRight righ
 							 DlRegistryHandle *handle);
 extern const DlModel *dl_registry_model(const char *name, int version, DlRegistryRight right, MemoryContext owner);
 
-/*
- * Grows whenever a model, a version, a right or a membership in a role may have
- * changed.  Cheap enough for every row.
- */
+/* Grows whenever a model, a version, a right or a membership in a role may have changed. */
 extern uint64 dl_registry_generation(void);
 
-/* False when the model must be looked up again: something changed, or the user did. */
-extern bool dl_registry_current(const DlRegistryHandle *handle);
+/*
+ * False when the model must be looked up again: something changed, or the user did.
+ * Cheap enough for every row.  The first call in a statement of the client takes in what
+ * other sessions have changed, also where the caller outlives statements (PL/pgSQL).
+ */
+extern bool dl_registry_current(DlRegistryHandle *handle);
 
 /* The bytes of a version (0: the deployed one) as a varlena in the current context; 54000 above what a value can hold. */
 extern struct varlena *dl_registry_bytes(const char *name, int version, DlRegistryRight right);

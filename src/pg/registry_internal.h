@@ -78,7 +78,8 @@ typedef struct DlRegistrySection
 	MemoryContext memory;		/* of the caller */
 } DlRegistrySection;
 
-extern void dl_registry_enter(DlRegistrySection *section);
+/* command: what writes, for the error in a read-only transaction; NULL: nothing is written. */
+extern void dl_registry_enter(DlRegistrySection *section, const char *command);
 extern void dl_registry_leave(DlRegistrySection *section);
 
 typedef struct DlRegistryArg

@@ -87,7 +87,7 @@ list(FunctionCallInfo fcinfo, const char *sql, DlRegistryRight least, Complete c
 
 	dl_rows_begin(fcinfo, &rows);
 	Assert(rows.descriptor->natts <= MOST_COLUMNS);
-	dl_registry_enter(&section);
+	dl_registry_enter(&section, NULL);
 	snapshot = dl_registry_snapshot();
 	if (SPI_execute_with_args(sql, 1, types, cluster, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read the registry");

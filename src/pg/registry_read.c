@@ -11,6 +11,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -106,8 +107,16 @@ dl_registry_generation(void)
 }
 
 bool
-dl_registry_current(const DlRegistryHandle *handle)
+dl_registry_current(DlRegistryHandle *handle)
 {
+	TimestampTz statement = GetCurrentStatementStartTimestamp();
+
+	/* A statement that locks no table would never hear of other sessions otherwise. */
+	if (unlikely(handle->statement != statement))
+	{
+		AcceptInvalidationMessages();
+		handle->statement = statement;
+	}
 	return handle->generation == generation && handle->user == GetUserId();
 }
 
@@ -377,6 +386,7 @@ dl_registry_open(const char *name, int version, DlRegistryRight right, MemoryCon
 	handle->version = found.version;
 	handle->generation = started;
 	handle->user = GetUserId();
+	handle->statement = GetCurrentStatementStartTimestamp();
 }
 
 const DlModel *

@@ -12,6 +12,7 @@
 
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "tcop/utility.h"
 #include "utils/acl.h"
 
 #include "pg/arguments.h"
@@ -46,7 +47,7 @@ dl_sql_deploy(PG_FUNCTION_ARGS)
 
 	dl_argument_not_null(fcinfo, 1, "version");
 	version = dl_argument_version(fcinfo, 1);
-	dl_registry_enter(&section);
+	dl_registry_enter(&section, "dl.deploy()");
 	dl_registry_lock(&section, name, DL_RIGHT_ADMIN, &row);
 	if (!has_version(&row, version))
 		dl_registry_no_version(name, version);
@@ -70,7 +71,7 @@ dl_sql_rollback(PG_FUNCTION_ARGS)
 	int			version;
 	bool		null;
 
-	dl_registry_enter(&section);
+	dl_registry_enter(&section, "dl.rollback()");
 	dl_registry_lock(&section, name, DL_RIGHT_ADMIN, &row);
 	if (DL_REGISTRY_RUN("SELECT position, version FROM dl.registry_deployment "
 						"WHERE model_id = $1 AND version <> $2 ORDER BY position DESC LIMIT 1",
@@ -105,6 +106,7 @@ dl_sql_put(PG_FUNCTION_ARGS)
 	DlRegistryStored stored;
 	bytea	   *bytes;
 
+	PreventCommandIfReadOnly("dl.put()");
 	new_version.name = dl_argument_text(fcinfo, 0, "name");
 	dl_argument_not_null(fcinfo, 1, "model");
 	dl_registry_check_store(new_version.name);
@@ -147,7 +149,7 @@ dl_sql_drop_model(PG_FUNCTION_ARGS)
 	DlRegistrySection section;
 	DlRegistryRow row;
 
-	dl_registry_enter(&section);
+	dl_registry_enter(&section, "dl.drop_model()");
 	if (version > 0)
 		drop_version(&section, name, version);
 	else
@@ -169,7 +171,7 @@ dl_sql_rename_model(PG_FUNCTION_ARGS)
 	DlRegistryRow row;
 
 	dl_registry_check_name(new_name);
-	dl_registry_enter(&section);
+	dl_registry_enter(&section, "dl.rename_model()");
 	dl_registry_lock(&section, name, DL_RIGHT_OWNER, &row);
 	if (DL_REGISTRY_RUN("SELECT id FROM dl.registry_model WHERE name = $1",
 						SPI_OK_SELECT, DL_ARG_TEXT(new_name)) > 0)
@@ -192,7 +194,7 @@ dl_sql_set_owner(PG_FUNCTION_ARGS)
 	DlRegistrySection section;
 	DlRegistryRow row;
 
-	dl_registry_enter(&section);
+	dl_registry_enter(&section, "dl.set_owner()");
 	dl_registry_lock(&section, name, DL_RIGHT_OWNER, &row);
 	check_can_set_role(section.user, role);
 	DL_REGISTRY_RUN("UPDATE dl.registry_model SET owner = $2, owner_name = $3::pg_catalog.name, cluster = $4 WHERE id = $1",
@@ -269,7 +271,7 @@ dl_sql_grant_model(PG_FUNCTION_ARGS)
 	DlRegistrySection section;
 	DlRegistryRow row;
 
-	dl_registry_enter(&section);
+	dl_registry_enter(&section, "dl.grant_model()");
 	dl_registry_lock(&section, name, right == DL_RIGHT_ADMIN ? DL_RIGHT_OWNER : DL_RIGHT_ADMIN, &row);
 	take_grants(&row, role, role_name, DL_RIGHT_USE, right - 1);
 	put_grant(&section, &row, role, role_name, right);
@@ -290,7 +292,7 @@ dl_sql_revoke_model(PG_FUNCTION_ARGS)
 	DlRegistryRow row;
 	DlRegistryRight taken;
 
-	dl_registry_enter(&section);
+	dl_registry_enter(&section, "dl.revoke_model()");
 	dl_registry_lock(&section, name, DL_RIGHT_ADMIN, &row);
 	taken = take_grants(&row, role, role_name, right, DL_RIGHT_ADMIN);
 	if (taken == DL_RIGHT_ADMIN)

@@ -224,7 +224,7 @@ dl_registry_store(const DlRegistryNew *new_version, DlRegistryStored *result)
 	char	   *reason;
 
 	dl_registry_check_store(new_version->name);
-	dl_registry_enter(&section);
+	dl_registry_enter(&section, "the storing of a model");
 	create_model(&section, new_version->name);
 	dl_registry_lock(&section, new_version->name, DL_RIGHT_ADMIN, &row);
 	result->deployed = decide(new_version, &row, &reason);

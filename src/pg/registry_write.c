@@ -12,6 +12,7 @@
 #include "catalog/pg_class.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "tcop/utility.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -35,10 +36,12 @@ registry_owner(void)
 }
 
 void
-dl_registry_enter(DlRegistrySection *section)
+dl_registry_enter(DlRegistrySection *section, const char *command)
 {
 	Oid			owner = registry_owner();
 
+	if (command != NULL)
+		PreventCommandIfReadOnly(command);
 	section->memory = CurrentMemoryContext;
 	GetUserIdAndSecContext(&section->user, &section->context);
 	SetUserIdAndSecContext(owner, section->context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);

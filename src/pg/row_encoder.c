@@ -509,6 +509,12 @@ dl_row_encoder_add(DlRowEncoder *e, const Datum *values, const bool *nulls)
 }
 
 void
+dl_row_encoder_leave_out(DlRowEncoder *e, int column, const char *why)
+{
+	e->attributes[column].left_out = why;
+}
+
+void
 dl_row_encoder_finish(DlRowEncoder *e, bool quiet, DlFitRequest *request)
 {
 	StringInfoData left_out;
@@ -537,7 +543,9 @@ dl_row_encoder_finish(DlRowEncoder *e, bool quiet, DlFitRequest *request)
 
 		if (a->role != DL_ROLE_FEATURE)
 			continue;
-		if (dl_row_is_identifier(e, a))
+		if (a->left_out != NULL)
+			appendStringInfo(&left_out, "%s: %s\n", a->name, a->left_out);
+		else if (dl_row_is_identifier(e, a))
 		{
 			appendStringInfo(&left_out, "%s: looks like an identifier\n", a->name);
 			if (!quiet)

@@ -46,6 +46,9 @@ extern DlRowEncoder *dl_row_encoder_create(TupleDesc tupdesc, const DlRowRoles *
 /* One row: values of all columns of the tupdesc. */
 extern void dl_row_encoder_add(DlRowEncoder *encoder, const Datum *values, const bool *nulls);
 
+/* The column is no feature after all; why is a clause for the model's record. */
+extern void dl_row_encoder_leave_out(DlRowEncoder *encoder, int column, const char *why);
+
 /*
  * After the last row: hands out what is left, decides the task, leaves out
  * identifiers (NOTICE unless quiet), and fills the request's target, columns, split and skipped.

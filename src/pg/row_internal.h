@@ -45,6 +45,7 @@ typedef struct DlAttribute
 	DlColumn	column;			/* of features */
 	bool		has_offset;
 	bool		length_known;	/* arrays */
+	const char *left_out;		/* why it is no feature; NULL when it is one */
 	bool		abandoned;		/* text that is unique to almost every row */
 	int64		present;		/* rows that are not NULL */
 	DlSequenceCheck sequence;

@@ -258,7 +258,7 @@ dl_sql_train(PG_FUNCTION_ARGS)
 	t->arena = dl_arena_for_context(context, 0);
 	check_network(t);
 
-	t->training = dl_training_begin(true);
+	t->training = dl_training_begin(true, dl_setting_training_memory());
 	read_rows(t);
 	take_incumbent(t, &deployed);
 	dl_training_run(t->training, &t->request, t->quiet, &t->result);

@@ -129,13 +129,13 @@ start_worker(DlTraining *t)
 }
 
 DlTraining *
-dl_training_begin(bool allow_worker)
+dl_training_begin(bool allow_worker, Size memory)
 {
 	DlTraining *t = palloc0(sizeof(DlTraining));
 	DlError		error;
 
 	t->context = CurrentMemoryContext;
-	t->memory = dl_setting_training_memory();
+	t->memory = memory;
 	t->callback.func = on_reset;
 	t->callback.arg = t;
 	if (!(allow_worker && dl_setting_training_worker() && start_worker(t)))

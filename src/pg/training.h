@@ -26,8 +26,8 @@ typedef struct DlTrainingResult
 	bool		in_worker;
 } DlTrainingResult;
 
-/* allow_worker: false computes in the session in any case. */
-extern DlTraining *dl_training_begin(bool allow_worker);
+/* allow_worker: false computes in the session in any case.  memory: bytes for rows. */
+extern DlTraining *dl_training_begin(bool allow_worker, Size memory);
 
 /* Where a row encoder puts its records. */
 extern DlRowSink dl_training_sink(DlTraining *training);

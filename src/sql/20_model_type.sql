@@ -47,6 +47,26 @@ CREATE FUNCTION dl.model_ne(dl.model, dl.model) RETURNS boolean
 AS 'MODULE_PATHNAME', 'dl_sql_model_ne' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION dl.model_ne(dl.model, dl.model) IS 'implementation of <> operator';
 
+CREATE FUNCTION dl.model_lt(dl.model, dl.model) RETURNS boolean
+AS 'MODULE_PATHNAME', 'dl_sql_model_lt' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION dl.model_lt(dl.model, dl.model) IS 'implementation of < operator';
+
+CREATE FUNCTION dl.model_le(dl.model, dl.model) RETURNS boolean
+AS 'MODULE_PATHNAME', 'dl_sql_model_le' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION dl.model_le(dl.model, dl.model) IS 'implementation of <= operator';
+
+CREATE FUNCTION dl.model_ge(dl.model, dl.model) RETURNS boolean
+AS 'MODULE_PATHNAME', 'dl_sql_model_ge' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION dl.model_ge(dl.model, dl.model) IS 'implementation of >= operator';
+
+CREATE FUNCTION dl.model_gt(dl.model, dl.model) RETURNS boolean
+AS 'MODULE_PATHNAME', 'dl_sql_model_gt' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION dl.model_gt(dl.model, dl.model) IS 'implementation of > operator';
+
+CREATE FUNCTION dl.model_cmp(dl.model, dl.model) RETURNS integer
+AS 'MODULE_PATHNAME', 'dl_sql_model_cmp' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION dl.model_cmp(dl.model, dl.model) IS 'less-equal-greater: by length, then by bytes';
+
 CREATE FUNCTION dl.model_hash(dl.model) RETURNS integer
 AS 'MODULE_PATHNAME', 'dl_sql_model_hash' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION dl.model_hash(dl.model) IS 'hash';
@@ -61,7 +81,7 @@ COMMENT ON FUNCTION dl.model_hash_extended(dl.model, bigint) IS 'hash';
 CREATE OPERATOR pg_catalog.= (
 	LEFTARG = dl.model, RIGHTARG = dl.model, FUNCTION = dl.model_eq,
 	COMMUTATOR = OPERATOR(pg_catalog.=), NEGATOR = OPERATOR(pg_catalog.<>),
-	RESTRICT = eqsel, JOIN = eqjoinsel, HASHES
+	RESTRICT = eqsel, JOIN = eqjoinsel, HASHES, MERGES
 );
 COMMENT ON OPERATOR pg_catalog.= (dl.model, dl.model) IS 'equal';
 
@@ -71,6 +91,44 @@ CREATE OPERATOR pg_catalog.<> (
 	RESTRICT = neqsel, JOIN = neqjoinsel
 );
 COMMENT ON OPERATOR pg_catalog.<> (dl.model, dl.model) IS 'not equal';
+
+CREATE OPERATOR pg_catalog.< (
+	LEFTARG = dl.model, RIGHTARG = dl.model, FUNCTION = dl.model_lt,
+	COMMUTATOR = OPERATOR(pg_catalog.>), NEGATOR = OPERATOR(pg_catalog.>=),
+	RESTRICT = scalarltsel, JOIN = scalarltjoinsel
+);
+COMMENT ON OPERATOR pg_catalog.< (dl.model, dl.model) IS 'less than';
+
+CREATE OPERATOR pg_catalog.<= (
+	LEFTARG = dl.model, RIGHTARG = dl.model, FUNCTION = dl.model_le,
+	COMMUTATOR = OPERATOR(pg_catalog.>=), NEGATOR = OPERATOR(pg_catalog.>),
+	RESTRICT = scalarlesel, JOIN = scalarlejoinsel
+);
+COMMENT ON OPERATOR pg_catalog.<= (dl.model, dl.model) IS 'less than or equal';
+
+CREATE OPERATOR pg_catalog.>= (
+	LEFTARG = dl.model, RIGHTARG = dl.model, FUNCTION = dl.model_ge,
+	COMMUTATOR = OPERATOR(pg_catalog.<=), NEGATOR = OPERATOR(pg_catalog.<),
+	RESTRICT = scalargesel, JOIN = scalargejoinsel
+);
+COMMENT ON OPERATOR pg_catalog.>= (dl.model, dl.model) IS 'greater than or equal';
+
+CREATE OPERATOR pg_catalog.> (
+	LEFTARG = dl.model, RIGHTARG = dl.model, FUNCTION = dl.model_gt,
+	COMMUTATOR = OPERATOR(pg_catalog.<), NEGATOR = OPERATOR(pg_catalog.<=),
+	RESTRICT = scalargtsel, JOIN = scalargtjoinsel
+);
+COMMENT ON OPERATOR pg_catalog.> (dl.model, dl.model) IS 'greater than';
+
+CREATE OPERATOR FAMILY dl.model_ops USING btree;
+CREATE OPERATOR CLASS dl.model_ops
+	DEFAULT FOR TYPE dl.model USING btree FAMILY dl.model_ops AS
+	OPERATOR 1 pg_catalog.< (dl.model, dl.model),
+	OPERATOR 2 pg_catalog.<= (dl.model, dl.model),
+	OPERATOR 3 pg_catalog.= (dl.model, dl.model),
+	OPERATOR 4 pg_catalog.>= (dl.model, dl.model),
+	OPERATOR 5 pg_catalog.> (dl.model, dl.model),
+	FUNCTION 1 dl.model_cmp(dl.model, dl.model);
 
 CREATE OPERATOR FAMILY dl.model_ops USING hash;
 CREATE OPERATOR CLASS dl.model_ops

@@ -228,6 +228,23 @@ add_record(Maker *maker)
 	return DL_OK;
 }
 
+/* What starts as a constant shall matter too: 0 becomes anything, 1 (factors, variances) stays positive. */
+static void
+move_constants(Maker *maker, float *vector)
+{
+	const DlGraph *graph = maker->model->graph;
+
+	for (int p = 0; p < dl_graph_parameter_count(graph); p++)
+	{
+		const DlParameterInfo *info = dl_graph_parameter_info(graph, p);
+		float	   *values = vector + dl_graph_parameter_offset(graph, p);
+
+		if (info->init == DL_INIT_CONSTANT)
+			for (int64_t i = 0; i < dl_graph_parameter_elements(graph, p); i++)
+				values[i] += 0.5f * (info->value == 0 ? normal(maker) : (float) dl_random_uniform(&maker->random));
+	}
+}
+
 static DlStatus
 add_weights(Maker *maker, const ModelSample *sample)
 {
@@ -244,11 +261,7 @@ add_weights(Maker *maker, const ModelSample *sample)
 		DL_TRY(dl_arena_calloc(model->arena, length, sizeof(float), &model->parameters[m], maker->error));
 		dl_graph_initialise(model->graph, &maker->random, model->parameters[m]);
 
-		/* what starts as a constant shall matter too; variances stay positive */
-		for (int p = 0; p < dl_graph_parameter_count(model->graph); p++)
-			if (dl_graph_parameter_info(model->graph, p)->init == DL_INIT_CONSTANT)
-				for (int64_t i = 0; i < dl_graph_parameter_elements(model->graph, p); i++)
-					model->parameters[m][dl_graph_parameter_offset(model->graph, p) + i] += 0.5f * (float) dl_random_uniform(&maker->random);
+		move_constants(maker, model->parameters[m]);
 	}
 	return DL_OK;
 }

@@ -9,7 +9,6 @@
 #include "op_cases.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define VALUES(n) {OP_INPUT_VALUES, 2, {n}}

@@ -3,8 +3,6 @@
  *    Memory: alignment, separate pieces, budget, and sizes that wrap.
  */
 #include <stdint.h>
-#include <stdlib.h>
-
 #include "core/arena.h"
 #include "core/random.h"
 #include "tap.h"

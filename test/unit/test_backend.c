@@ -4,8 +4,6 @@
  *    kinds, bits that do not depend on the number of rows, strides, dropout's
  *    mask, sums, and optimiser steps, for every float32 backend.
  */
-#include <stdlib.h>
-
 #include "backend_list.h"
 #include "core/arena.h"
 #include "tap.h"

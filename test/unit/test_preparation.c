@@ -45,6 +45,13 @@ test_standard(void)
 	table_apply(&table, 2, numbers, NULL);
 	ok(numbers[4] == 1 && numbers[0] == 0, "missing");
 
+	table.settings.scaling = DL_SCALING_QUANTILE;
+	ok(table_fit(&table) == DL_OK && table.preparation.numbers[2].scaling == DL_SCALING_STANDARD &&
+	   table.preparation.numbers[1].quantile_count == 3, "quantiles are of numbers that vary");
+	table_apply(&table, 2, numbers, NULL);
+	ok(numbers[2] == 0 && numbers[4] == 1, "a constant with an indicator has none");
+	table.settings.scaling = DL_SCALING_STANDARD;
+
 	table.row_count = 2;
 	ok(table_fit(&table) == DL_OK, "fitted on the first two rows only");
 	is_text(table.notices, "same constant 1;flag constant 1;null constant 0;", "one more is constant");
@@ -221,19 +228,23 @@ test_dates(void)
 static void
 test_sample(void)
 {
-	/* not in order, several batches */
+	/* not in order, in batches of different means */
 	Table		table;
 	double		values[3000];
 
 	table_begin(&table);
 	table_column(&table, "number", DL_COLUMN_NUMBER, 1, NULL);
 	for (int i = 0; i < 3000; i++)
-		values[i] = i * 7919 % 3000;
+		values[i] = i / 1500 * 1500 + i * 7919 % 1500;
 	table_rows(&table, values, 3000);
 	table.settings.scaling = DL_SCALING_ROBUST;
 	table_fit(&table);
 	is_close(table.preparation.centers[0], 1499.5, 1e-6, "the median of a shuffled range");
 	is_close(1 / table.preparation.scales[0], 1499.5, 1e-6, "and the distance of its quartiles");
+	table.settings.scaling = DL_SCALING_STANDARD;
+	table_fit(&table);
+	is_close(table.preparation.centers[0], 1499.5, 1e-6, "its mean");
+	is_close(1 / table.preparation.scales[0], sqrt((9e6 - 1) / 12), 1e-6, "and its deviation");
 	table_end(&table);
 }
 

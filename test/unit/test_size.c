@@ -2,8 +2,6 @@
  * test_size.c
  *    Checked sizes, and shapes and types of tensors.
  */
-#include <stdlib.h>
-
 #include "core/size.h"
 #include "core/tensor.h"
 #include "tap.h"

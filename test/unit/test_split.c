@@ -216,6 +216,12 @@ test_stratified(void)
 	ok(parts[1] == DL_PART_TRAIN || parts[2] == DL_PART_TRAIN, "one of two rows trains");
 	ok(counts[1] == 23 && counts[2] == 23, "shares are kept");
 
+	settings.test = 0.7;
+	split_rows(rows, ROWS, &settings, parts, counts, &error);
+	ok(parts[0] == DL_PART_TRAIN && (parts[1] == DL_PART_TRAIN || parts[2] == DL_PART_TRAIN) && counts[2] == 105,
+	   "rare classes train even when most rows are for the test");
+	settings.test = 0.15;
+
 	/* one key of two classes, one of which has no other rows */
 	for (int i = 0; i < ROWS; i++)
 		rows[i] = (Row) {dl_hash_mix(5, (uint64_t) i / 5), i == 103 ? 1 : 0, DL_PART_NONE};
@@ -225,7 +231,7 @@ test_stratified(void)
 		split_rows(rows, ROWS, &settings, parts, counts, &error);
 		for (int i = 0; i < ROWS; i++)
 			wrong += parts[i] != parts[i / 5 * 5];
-		wrong += parts[103] != DL_PART_TRAIN || counts[1] < 20 || counts[1] > 25 || counts[2] < 20 || counts[2] > 25;
+		wrong += parts[103] != DL_PART_TRAIN || counts[1] != 25 || counts[2] != 25;
 	}
 	ok(wrong == 0, "keys stay whole, the only key of a class trains, shares come as near as keys allow");
 	free(rows);

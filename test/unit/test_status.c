@@ -2,8 +2,6 @@
  * test_status.c
  *    Errors: texts, cutting, and passing on.
  */
-#include <stdlib.h>
-
 #include "core/status.h"
 #include "tap.h"
 

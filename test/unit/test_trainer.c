@@ -243,6 +243,44 @@ test_best_parameters(void)
 	rows_free(&validation);
 }
 
+/* Prediction in many slices over two threads is that of one thread, to the bit; and it can be cancelled. */
+static void
+test_predict(void)
+{
+	enum {COUNT = 5003};
+	Rows		rows = rows_smooth(COUNT, 3, 1);
+	Training	t = small_training(&rows, 1, 256);
+	DlBatchSource source = rows_source(&rows);
+	DlNetwork  *network;
+	DlNetworkInputs inputs = {.numbers = 3, .continuous = 3};
+	DlNetworkNodes nodes;
+	DlGraph    *graph;
+	DlThreads  *threads;
+	atomic_int	cancel;
+	static float one[COUNT];
+	static float two[COUNT];
+	const float *parameters;
+	const DlBackend *backend = dl_backend_reference_f32();
+
+	ok(training_run(&t) == DL_OK, "trained");
+	parameters = dl_trainer_best_parameters(t.trainer);
+	dl_threads_create(2, &threads, &t.error);
+	dl_network_parse(t.arena, t.network, strlen(t.network), &network, &t.error);
+	dl_graph_create(t.arena, &graph, &t.error);
+	dl_network_build(network, &inputs, 1, graph, &nodes, &t.error);
+	ok(dl_network_predict(t.arena, graph, &nodes, parameters, &source, backend, NULL, NULL, one, &t.error) == DL_OK,
+	   "predicted by one thread");
+	ok(dl_network_predict(t.arena, graph, &nodes, parameters, &source, backend, threads, NULL, two, &t.error) == DL_OK,
+	   "predicted by two");
+	ok(memcmp(one, two, sizeof(one)) == 0 && one[COUNT - 1] != 0, "they agree to the bit");
+	atomic_init(&cancel, 1);
+	ok(dl_network_predict(t.arena, graph, &nodes, parameters, &source, backend, threads, &cancel, two,
+						  &t.error) == DL_ERROR_CANCELLED, "prediction can be cancelled");
+	dl_threads_destroy(threads);
+	training_free(&t);
+	rows_free(&rows);
+}
+
 static void
 test_cancel(void)
 {
@@ -341,6 +379,7 @@ main(void)
 	test_seeds_and_threads();
 	test_early_stopping();
 	test_best_parameters();
+	test_predict();
 	test_cancel();
 	test_failures();
 	return done_testing();

@@ -275,6 +275,25 @@ test_batch_norm_and_dropout(void)
 	rows_free(&validation);
 }
 
+/* The target depends on a category alone: only its embedding can learn it. */
+static void
+test_categories(void)
+{
+	Rows		rows = rows_smooth(200, 2, 1);
+	double		loss;
+
+	rows.levels = 5;
+	rows.category = calloc(200, sizeof(int32_t));
+	for (int i = 0; i < 200; i++)
+	{
+		rows.category[i] = i % 5;
+		rows.target[i] = (float) (i % 5 == 1) - (float) (i % 5 == 4);
+	}
+	loss = loss_of("dense(16, tanh)", &rows, test_settings(DL_TRAIN_MSE, 0.02, 60, 25));
+	ok(loss < 0.01, "a category is learned: loss %g", loss);
+	rows_free(&rows);
+}
+
 /* The rate found must train about as well as the best of a grid, and be the same each time. */
 static void
 test_range(void)
@@ -329,6 +348,7 @@ main(void)
 	test_clipping();
 	test_weights();
 	test_batch_norm_and_dropout();
+	test_categories();
 	test_range();
 	return done_testing();
 }

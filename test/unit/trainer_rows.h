@@ -21,6 +21,8 @@ typedef struct Rows
 	float	   *x;
 	float	   *target;
 	int32_t    *code;
+	int32_t    *category;		/* one column of categories in [0, levels); NULL: none */
+	int64_t		levels;
 	float	   *weight;
 	atomic_int *visits;			/* how often each row was filled */
 	_Atomic int64_t smallest;	/* rows of the smallest batch filled, where one thread fills */
@@ -48,6 +50,7 @@ rows_free(Rows *rows)
 	free(rows->x);
 	free(rows->target);
 	free(rows->code);
+	free(rows->category);
 	free(rows->weight);
 	free(rows->visits);
 }
@@ -58,7 +61,6 @@ rows_fill(void *context, const uint32_t *positions, int64_t count, float *number
 {
 	Rows	   *rows = context;
 
-	(void) codes;
 	(void) error;
 	if (count < atomic_load(&rows->smallest))
 		atomic_store(&rows->smallest, count);
@@ -67,6 +69,8 @@ rows_fill(void *context, const uint32_t *positions, int64_t count, float *number
 		int64_t		row = positions[i];
 
 		memcpy(numbers + i * rows->columns, rows->x + row * rows->columns, (size_t) rows->columns * sizeof(float));
+		if (rows->category != NULL)
+			codes[i] = rows->category[row];
 		if (rows->classes)
 			((int32_t *) target)[i] = rows->code[row];
 		else
@@ -106,7 +110,10 @@ static inline DlStatus
 training_create(Training *t)
 {
 	DlNetwork  *network;
-	DlNetworkInputs inputs = {.numbers = t->rows->columns, .continuous = t->rows->columns};
+	DlNetworkInputs inputs = {
+		.numbers = t->rows->columns,.continuous = t->rows->columns,
+		.categories = t->rows->category != NULL,.levels = &t->rows->levels
+	};
 	DlBatchSource training = rows_source(t->rows);
 	DlBatchSource validation = {0};
 
