@@ -16,7 +16,9 @@
 #include "cpu/cpu.h"
 #include "model/fit_internal.h"
 #include "model/fit_members.h"
-#include "nn/metrics.h"
+
+/* What networks may take however little memory the rows are given. */
+#define LEAST_MEMORY ((size_t) 64 << 20)
 
 typedef struct Fit
 {
@@ -32,12 +34,7 @@ typedef struct Fit
 	int64_t    *class_rows;		/* training rows of each class */
 	float	   *class_weight;
 	int			epoch_capacity;
-
-	/* validation rows as the selection needs them */
-	float	   *targets;
-	int32_t    *codes;
-	float	   *weights;
-	float	   *probability;
+	DlFitSelection selection;
 } Fit;
 
 static DlStatus
@@ -207,81 +204,6 @@ fit_preparation(Fit *fit, DlError *error)
 							  &fit->model->preparation, error);
 }
 
-/* The deciding metric on the validation rows, from raw outputs. */
-static double
-measure_selection(void *context, const float *outputs, int64_t rows, int64_t columns)
-{
-	const Fit  *fit = context;
-	const DlModel *model = fit->model;
-
-	if (model->task == DL_TASK_REGRESSION)
-	{
-		double		sum = 0;
-		double		weight = 0;
-
-		for (int64_t i = 0; i < rows; i++)
-		{
-			for (int64_t k = 0; k < columns; k++)
-			{
-				double		d = ((double) outputs[i * columns + k] - (double) fit->targets[i * columns + k]) * model->target_scale[k];
-
-				sum += fit->weights[i] * d * d / (double) columns;
-			}
-			weight += fit->weights[i];
-		}
-		return sqrt(sum / weight);
-	}
-	if (model->task == DL_TASK_MULTICLASS)
-	{
-		dl_backend_cpu()->softmax(NULL, rows, columns, outputs, fit->probability);
-		return dl_metric_log_loss(rows, columns, fit->probability, fit->codes, fit->weights);
-	}
-	else
-	{
-		double		sum = 0;
-		double		weight = 0;
-
-		/* log(1 + exp(-z)) without overflow, for the right sign of z */
-		for (int64_t i = 0; i < rows; i++)
-		{
-			for (int64_t k = 0; k < columns; k++)
-			{
-				double		z = (double) outputs[i * columns + k];
-
-				z = fit->targets[i * columns + k] > 0.5f ? z : -z;
-				sum += fit->weights[i] * (fmax(-z, 0) + log1p(exp(-fabs(z)))) / (double) columns;
-			}
-			weight += fit->weights[i];
-		}
-		return sum / weight;
-	}
-}
-
-/* Targets and weights of the validation rows, once for all epochs. */
-static DlStatus
-load_validation(Fit *fit, const DlBatchSource *source, DlError *error)
-{
-	const DlModel *model = fit->model;
-	size_t		rows = (size_t) source->row_count;
-	float	   *numbers;
-	int32_t    *codes;
-
-	DL_TRY(dl_arena_calloc(fit->scratch, rows, (size_t) model->outputs * sizeof(float), &fit->targets, error));
-	DL_TRY(dl_arena_calloc(fit->scratch, rows, (size_t) model->outputs * sizeof(float), &fit->probability, error));
-	DL_TRY(dl_arena_calloc(fit->scratch, rows, sizeof(int32_t), &fit->codes, error));
-	DL_TRY(dl_arena_calloc(fit->scratch, rows, sizeof(float), &fit->weights, error));
-	DL_TRY(dl_arena_calloc(fit->scratch, (size_t) model->preparation.inputs + 1, sizeof(float), &numbers, error));
-	DL_TRY(dl_arena_calloc(fit->scratch, (size_t) model->preparation.embedded + 1, sizeof(int32_t), &codes, error));
-	for (uint32_t i = 0; i < rows; i++)
-	{
-		void	   *target = model->task == DL_TASK_MULTICLASS ? (void *) (fit->codes + i) :
-			(void *) (fit->targets + (size_t) i * (size_t) model->outputs);
-
-		DL_TRY(source->fill(source->context, &i, 1, numbers, codes, target, &fit->weights[i], error));
-	}
-	return DL_OK;
-}
-
 static void
 keep_epoch(void *context, const DlEpoch *epoch)
 {
@@ -300,12 +222,13 @@ train(Fit *fit, DlError *error)
 	DlModel    *model = fit->model;
 	const DlPreparation *p = &model->preparation;
 	DlNetworkInputs inputs = {p->inputs, p->continuous, p->embedded, p->embedded_levels};
-	DlSelection selection = {fit, measure_selection};
+	DlSelection selection = {&fit->selection, dl_fit_selection_measure};
 	bool		prepare = fit->choice.train.epochs > 1 || fit->choice.members > 1;
 	DlFitTraining training = {
 		.model = model, .inputs = &inputs, .settings = &fit->choice.train, .backend = dl_backend_cpu(),
 		.threads = fit->threads, .host = fit->host, .metric = dl_task_metric(model->task), .members = fit->choice.members,
 		.in_memory = dl_dataset_in_memory(fit->dataset), .epoch_context = fit, .epoch_done = keep_epoch,
+		.memory = (size_t) fit->request->options.memory < LEAST_MEMORY ? LEAST_MEMORY : (size_t) fit->request->options.memory,
 	};
 
 	for (int part = DL_PART_TRAIN; part <= DL_PART_VALIDATION && prepare; part++)
@@ -319,7 +242,7 @@ train(Fit *fit, DlError *error)
 	training.validation = dl_fit_batch_source(&fit->sources[DL_PART_VALIDATION]);
 	if (fit->split.count[DL_PART_VALIDATION] > 0)
 	{
-		DL_TRY(load_validation(fit, &training.validation, error));
+		DL_TRY(dl_fit_selection_load(fit->scratch, model, &training.validation, fit->host->cancel, &fit->selection, error));
 		training.selection = &selection;
 	}
 	else
@@ -467,7 +390,7 @@ run(Fit *fit, DlArena *arena, DlFitResult *result, DlError *error)
 	const DlFitRequest *r = fit->request;
 	DlSplitSettings split = {
 		.validation = r->options.validation, .test = r->options.test, .seed = (uint64_t) r->options.seed,
-		.by_column = r->split_by_column, .classes = r->target_codes,
+		.by_column = r->split_by_column, .classes = r->target_codes || r->target_two_values,
 	};
 
 	DL_TRY(dl_split_make(fit->scratch, fit->dataset, &split, &fit->split, error));

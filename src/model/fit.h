@@ -56,7 +56,7 @@ typedef struct DlFitOptions
 	double		validation;		/* never unset */
 	double		test;
 	int64_t		seed;
-	int64_t		memory;			/* bytes that networks and prepared rows may take */
+	int64_t		memory;			/* bytes that prepared rows may take, and networks (these at least 64 MiB) */
 } DlFitOptions;
 
 extern void dl_fit_options_init(DlFitOptions *options);

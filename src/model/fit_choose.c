@@ -25,10 +25,10 @@ typedef struct SizeRule
 
 /* Larger tables need fewer passes for the same number of steps. */
 static const SizeRule size_rules[] = {
-	{1000, 64, 256, 8},
-	{5000, 128, 192, 4},
-	{20000, 256, 128, 2},
-	{50000, 256, 64, 2},
+	{1000, 64, 128, 4},
+	{5000, 128, 64, 4},
+	{20000, 256, 64, 2},
+	{50000, 256, 48, 2},
 	{150000, 512, 32, 1},
 	{500000, 1024, 16, 1},
 	{2000000, 1024, 8, 1},
@@ -98,6 +98,21 @@ set_real(double *value, double option)
 		*value = option;
 }
 
+/*
+ * Arrays are measurements of one kind (pixels, embeddings), to which a
+ * periodic embedding of each element adds nothing but cost.
+ */
+static bool
+mostly_arrays(const DlFitRequest *request)
+{
+	int64_t		in_arrays = 0;
+
+	for (int32_t i = 0; i < request->column_count; i++)
+		if (request->columns[i].kind == DL_COLUMN_ARRAY)
+			in_arrays += request->columns[i].words;
+	return in_arrays * 2 > request->feature_words;
+}
+
 /* The preset and the settings that its authors tuned together with it. */
 static void
 choose_preset(const DlFitRequest *request, const SizeRule *rule, DlFitChoice *choice)
@@ -105,8 +120,12 @@ choose_preset(const DlFitRequest *request, const SizeRule *rule, DlFitChoice *ch
 	DlTrainSettings *t = &choice->train;
 	bool		regression = request->task == DL_TASK_REGRESSION;
 
-	choice->network = regression ? "realmlp(256, 256, 256, activation => mish)" :
-		"realmlp(256, 256, 256, activation => selu)";
+	if (mostly_arrays(request))
+		choice->network = regression ? "realmlp(256, 256, 256, activation => mish, simplified => true)" :
+			"realmlp(256, 256, 256, activation => selu, simplified => true)";
+	else
+		choice->network = regression ? "realmlp(256, 256, 256, activation => mish)" :
+			"realmlp(256, 256, 256, activation => selu)";
 	choice->preparation.scaling = DL_SCALING_ROBUST;
 	choice->members = rule->members;
 	t->learning_rate = regression ? 0.2 : 0.04;

@@ -53,6 +53,21 @@ extern DlStatus dl_fit_visit(const DlFitSource *source, const atomic_int *cancel
 /* Class of a record's target. */
 extern int32_t dl_fit_class(const DlFitRequest *request, const uint32_t *record, const DlRecordLayout *layout);
 
+/* The validation rows' targets, for the selection of the best epoch (fit_select.c). */
+typedef struct DlFitSelection
+{
+	const DlModel *model;
+	float	   *targets;		/* [rows, outputs] as the trainer sees them, or NULL */
+	int32_t    *codes;			/* [rows], multiclass */
+	float	   *weights;
+} DlFitSelection;
+
+extern DlStatus dl_fit_selection_load(DlArena *arena, const DlModel *model, const DlBatchSource *source,
+									  const atomic_int *cancel, DlFitSelection *result, DlError *error);
+
+/* DlSelection.measure; context: a DlFitSelection.  Safe for several threads. */
+extern double dl_fit_selection_measure(void *context, const float *outputs, int64_t rows, int64_t columns);
+
 /*
  * Scores rows with a model whose features are those of the request, and
  * measures (fit_measure.c).  map tells where another model finds its words;

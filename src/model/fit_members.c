@@ -89,7 +89,7 @@ create_member(const DlFitTraining *t, int number, DlThreads *threads, Member *m,
 	DlTrainSettings settings = *t->settings;
 
 	settings.seed = dl_hash_mix(settings.seed, (uint64_t) number);
-	DL_TRY(dl_arena_create(t->memory, &m->arena, error));
+	DL_TRY(dl_arena_create(t->memory / (size_t) t->wave_size, &m->arena, error));
 	return dl_trainer_create(m->arena, t->model->network, t->inputs, t->model->outputs, &settings, &t->source,
 							 &t->validation, t->selection, t->backend, threads, t->host->cancel, &m->trainer, error);
 }

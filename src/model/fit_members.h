@@ -21,7 +21,7 @@ typedef struct DlFitTraining
 	const char *metric;			/* name of the selection's measure */
 	int			members;
 	bool		in_memory;		/* rows can be read by several trainers at once */
-	size_t		memory;			/* budget of each member; 0: no limit */
+	size_t		memory;			/* bytes for the members of a wave; 0: no limit */
 	void	   *epoch_context;	/* called for each epoch of the first member of a wave */
 	void		(*epoch_done) (void *context, const DlEpoch *epoch);
 	int			wave_size;		/* set by dl_fit_members: members trained at a time */
