@@ -54,7 +54,7 @@ for file in "${sources[@]}"; do
 done
 none 'postgres.h outside src/pg:' grep -nE '#include.*(postgres(_fe)?|libpq-fe)\.h' "${outside_pg[@]}" /dev/null
 none 'OpenBLAS outside src/cpu/blas.c:' \
-	bash -c 'grep -HniE "cblas_|openblas_|libopenblas|cblas\.h" "$@" | grep -v "^src/cpu/blas\.c:"' - "${sources[@]}"
+	bash -c 'grep -HnE "cblas_|openblas_|libopenblas|cblas\.h" "$@" | grep -v "^src/cpu/blas\.c:"' - "${sources[@]}"
 none 'PG_VERSION_NUM outside src/pg/compat.h:' \
 	bash -c 'grep -Hn PG_VERSION_NUM "$@" | grep -v "^src/pg/compat\.h:"' - "${sources[@]}"
 none 'src/pg/*.c without #include "pg/compat.h" (its functions would be hidden before version 16):' \
