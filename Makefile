@@ -154,7 +154,13 @@ test-long:
 	test/setup.sh all
 	test/run.sh long
 
-bench: all build/libdl.a
+BENCH_PROGRAMS := $(patsubst bench/%.c,build/bench/%,$(sort $(wildcard bench/*.c)))
+
+$(BENCH_PROGRAMS): build/bench/%: bench/%.c build/libdl.a Makefile
+	@mkdir -p $(@D)
+	$(CC) $(LIB_CFLAGS) $(release_FLAGS) -o $@ $< build/libdl.a $(LIB_LINK)
+
+bench: all $(BENCH_PROGRAMS)
 	bench/run.sh $(BENCH)
 
 format:
@@ -172,7 +178,7 @@ help:
 	@echo 'make fuzz         each fuzz target for FUZZ_SECONDS (60)'
 	@echo 'make coverage     lines of the validators of src/format that the fuzz corpus reaches'
 	@echo 'make lint         the rules of the source tree'
-	@echo 'make bench        benchmarks; BENCH=name runs one'
+	@echo 'make bench        benchmarks; BENCH=name,name runs some (arithmetic, table, predict, quality)'
 	@echo 'make format       clang-format over the C sources'
 	@echo 'make clean        remove what was built'
 

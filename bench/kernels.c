@@ -101,7 +101,13 @@ gemm_once(void *context)
 	Gemm	   *g = context;
 
 	if (g->backend == NULL)
-		dl_cpu_blas_gemm(&g->w, g->ta, g->tb, g->m, g->n, g->k, g->a, g->b, false, g->c);
+	{
+		DlProduct	p = {.rows = g->m, .columns = g->n, .depth = g->k, .a = g->a, .a_stride = g->ta ? g->m : g->k,
+			.transposed_a = g->ta, .b = g->b, .b_stride = g->tb ? g->k : g->n, .transposed_b = g->tb, .c = g->c,
+		.c_stride = g->n};
+
+		dl_cpu_blas_gemm(&g->w, &p);
+	}
 	else if (g->dense)
 		g->backend->dense(&g->w, g->m, g->k, g->n, g->a, g->b, g->bias, DL_ACTIVATION_RELU, NULL, g->c);
 	else
@@ -175,6 +181,7 @@ bench_gemm(void)
 				continue;
 			}
 			g.w = new_workspace(g.backend);
+		g.w.row_invariant = true;	/* the own kernels on every level */
 			printf("%9.1f", work / best_time(gemm_once, &g));
 			fflush(stdout);
 			free(g.w.memory);

@@ -1,15 +1,16 @@
 #!/bin/bash
-# bench/run.sh [NAME]...
+# bench/run.sh [NAME,NAME...]
 #
-# Runs bench/bench_NAME.sh, all of them without a name, on a throw-away server
-# with the extension preloaded.  Each prints its own table, with the peer that
-# it ran beside, and skips with a reason what is not there to compare with.
-. "$(dirname "$0")/../test/common.sh"
+# Runs bench/bench_NAME.sh, all of them without a name, and prints what they
+# reported as one table at the end.  The same is in build/bench/results.json, a
+# JSON object a line.  docs/benchmarks.md says what is measured and how to read it.
+. "$(dirname "$0")/common.sh"
 
 shopt -s nullglob
 scripts=()
 if [ $# -gt 0 ]; then
-	for name in "$@"; do
+	IFS=', ' read -ra names <<<"$*"
+	for name in "${names[@]}"; do
 		script=bench/bench_$name.sh
 		[ -f "$script" ] || { echo "there is no $script" >&2; exit 2; }
 		scripts+=("$script")
@@ -17,13 +18,31 @@ if [ $# -gt 0 ]; then
 else
 	scripts=(bench/bench_*.sh)
 fi
-[ ${#scripts[@]} -gt 0 ] || { echo "bench/ has no benchmark (bench_NAME.sh)" >&2; exit 1; }
 
+processor=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | sort -u | head -1)
+load=$(cut -d' ' -f1 /proc/loadavg)
 echo "One of them alone: make bench BENCH=NAME"
-echo "Processor: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | sort -u | head -1), $(nproc) processors"
+echo "Processor: $processor, $(nproc) processors; load $load"
+if awk -v load="$load" 'BEGIN {exit !(load > 0.3)}'; then
+	echo "Something else is running: times and ratios are not to be trusted."
+fi
 install_extension
+: >"$BENCH_RESULTS"
+bench_name=machine
+report "$processor" processors "$(nproc)" '' "load $load before"
+
+failed=()
 for script in "${scripts[@]}"; do
 	echo
 	echo "== $(basename "$script" .sh)"
-	test/server.sh shared_preload_libraries=deep_learning shared_buffers=2GB max_wal_size=8GB -- bash "$script"
+	bash "$script" || failed+=("$script")
 done
+
+echo
+echo '== results'
+sed 's/^{"bench": "\(.*\)", "case": "\(.*\)", "measure": "\(.*\)", "value": \(.*\), "unit": "\(.*\)", "note": "\(.*\)"}$/\1\t\2\t\3\t\4\t\5\t\6/' \
+	"$BENCH_RESULTS" | awk -F'\t' '{printf "%-11s %-26s %-34s %12s %-9s %s\n", $1, $2, $3, $4, $5, $6}'
+if [ ${#failed[@]} -gt 0 ]; then
+	echo "failed: ${failed[*]}" >&2
+	exit 1
+fi

@@ -27,6 +27,7 @@
 #define LIBRARY "libopenblas.so.0"
 #define NEEDED_BYTES ((size_t) 256 << 20)	/* of address space: its buffers */
 #define CALL_MULTIPLY_ADDS 1.0e9	/* 2 GFLOP */
+#define LARGEST (INT32_MAX / 2)	/* size or stride that OpenBLAS is given */
 #define WARM_UP 64
 
 /* The C interface of BLAS, as its standard has it. */
@@ -172,27 +173,27 @@ dl_cpu_blas_core(void)
 }
 
 bool
-dl_cpu_blas_gemm(const DlWorkspace *w, bool transpose_a, bool transpose_b, int64_t m, int64_t n,
-				 int64_t k, const float *a, const float *b, bool accumulate, float *c)
+dl_cpu_blas_gemm(const DlWorkspace *w, const DlProduct *p)
 {
 	Sgemm		function = atomic_load_explicit(&sgemm, memory_order_acquire);
-	int64_t		limit = INT32_MAX / 2;
+	int64_t		row_stride = p->transposed_a ? 1 : p->a_stride;
 	int64_t		rows;
 
-	if (function == NULL || m > limit || n > limit || k > limit)
+	if (function == NULL || p->rows > LARGEST || p->columns > LARGEST || p->depth > LARGEST ||
+		p->a_stride > LARGEST || p->b_stride > LARGEST || p->c_stride > LARGEST)
 		return false;
-	rows = (int64_t) (CALL_MULTIPLY_ADDS / ((double) n * (double) k));
+	rows = (int64_t) (CALL_MULTIPLY_ADDS / ((double) p->columns * (double) p->depth));
 	if (rows < 1)
 		return false;
-	for (int64_t row = 0; row < m; row += rows)
+	for (int64_t row = 0; row < p->rows; row += rows)
 	{
-		int64_t		count = m - row < rows ? m - row : rows;
+		int64_t		count = p->rows - row < rows ? p->rows - row : rows;
 
 		if (w->cancel != NULL && atomic_load_explicit(w->cancel, memory_order_relaxed) != 0)
 			break;
-		function(ROW_MAJOR, transpose_a ? TRANSPOSE : NO_TRANSPOSE, transpose_b ? TRANSPOSE : NO_TRANSPOSE,
-				 (int) count, (int) n, (int) k, 1.0f, transpose_a ? a + row : a + row * k, (int) (transpose_a ? m : k),
-				 b, (int) (transpose_b ? k : n), accumulate ? 1.0f : 0.0f, c + row * n, (int) n);
+		function(ROW_MAJOR, p->transposed_a ? TRANSPOSE : NO_TRANSPOSE, p->transposed_b ? TRANSPOSE : NO_TRANSPOSE,
+				 (int) count, (int) p->columns, (int) p->depth, 1.0f, p->a + row * row_stride, (int) p->a_stride,
+				 p->b, (int) p->b_stride, p->accumulate ? 1.0f : 0.0f, p->c + row * p->c_stride, (int) p->c_stride);
 	}
 	return true;
 }

@@ -11,6 +11,8 @@
 #define W 8
 #define TILE_VECTORS 2
 #define ROW_VECTORS 8
+#define V_FIRST_IS_FREE 0
+#define OPENBLAS_PAYS 0
 #define INLINE static inline __attribute__((always_inline))
 
 typedef __m256 V;

@@ -15,6 +15,8 @@
 #define W 16					/* lanes of a vector */
 #define TILE_VECTORS 4			/* columns of a tile of the matrix product, in vectors */
 #define ROW_VECTORS 8			/* outputs that dense_row keeps in registers, in vectors */
+#define V_FIRST_IS_FREE 1			/* v_load_first() costs no more than v_load() */
+#define OPENBLAS_PAYS 0		/* the tiles here are as fast, see bench/kernels.c */
 #define INLINE static inline __attribute__((always_inline))
 
 typedef __m512 V;

@@ -14,6 +14,8 @@
 #define W 4
 #define TILE_VECTORS 2
 #define ROW_VECTORS 8
+#define V_FIRST_IS_FREE 0
+#define OPENBLAS_PAYS 1
 #define INLINE static inline __attribute__((always_inline))
 
 typedef float V __attribute__((vector_size(16)));

@@ -50,7 +50,7 @@ kernel_periodic(DlWorkspace *w, int64_t rows, int64_t columns, int64_t frequenci
 		const float *phase = (const float *) phase_ + column * frequencies;
 		float	   *cosines = (float *) cosines_ + column * frequencies;
 		float	   *y = (float *) y_ + column * (width + 1);
-		Product		p = {.rows = rows, .columns = width, .depth = frequencies, .a = cosines,
+		DlProduct	p = {.rows = rows, .columns = width, .depth = frequencies, .a = cosines,
 			.a_stride = columns * frequencies, .b = (const float *) weight + column * frequencies * width,
 			.b_stride = width, .c = y + 1, .c_stride = columns * (width + 1),
 		.bias = (const float *) bias + column * width, .y = y + 1};
@@ -131,7 +131,7 @@ kernel_periodic_backward(DlWorkspace *w, int64_t rows, int64_t columns, int64_t 
 		}
 		if (dweight != NULL)
 		{
-			Product		p = {.rows = frequencies, .columns = width, .depth = rows,
+			DlProduct	p = {.rows = frequencies, .columns = width, .depth = rows,
 				.a = (const float *) cosines + column * frequencies, .a_stride = columns * frequencies,
 				.transposed_a = true, .b = dy + 1, .b_stride = y_stride,
 				.c = (float *) dweight + column * frequencies * width, .c_stride = width, .accumulate = true,
@@ -152,7 +152,7 @@ kernel_periodic_backward(DlWorkspace *w, int64_t rows, int64_t columns, int64_t 
 
 			for (int64_t row = 0; row < rows; row += block)
 			{
-				Product		p = {.rows = rows - row < block ? rows - row : block, .columns = c.frequencies,
+				DlProduct	p = {.rows = rows - row < block ? rows - row : block, .columns = c.frequencies,
 					.depth = width, .a = dy + row * y_stride + 1, .a_stride = y_stride,
 					.b = (const float *) weight + at * width, .b_stride = width, .transposed_b = true,
 				.c = scratch, .c_stride = c.frequencies, .y = scratch};

@@ -5,9 +5,10 @@
  */
 
 #define DEPTH_BLOCK 256
-#define ROW_BLOCK 240			/* a multiple of TILE_ROWS */
+#define ROW_BLOCK 960			/* what is read of A again for every panel of columns */
+#define PACKED_ROW_BLOCK 240	/* a multiple of TILE_ROWS */
 #define PANEL (TILE_VECTORS * W)
-#define PACKED_ROWS_BYTES ((size_t) ROW_BLOCK * DEPTH_BLOCK * sizeof(float))
+#define PACKED_ROWS_BYTES ((size_t) PACKED_ROW_BLOCK * DEPTH_BLOCK * sizeof(float))
 #define PACKED_PANEL_BYTES ((size_t) DEPTH_BLOCK * PANEL * sizeof(float))
 #define SCRATCH_FLOATS 16384	/* of a kernel, after the packed parts */
 
@@ -18,24 +19,7 @@
 /* A transposed block of A whose rows lie this far apart shares cache sets. */
 #define PACK_ROWS_STRIDE 1024
 
-typedef struct Product
-{
-	int64_t		rows;
-	int64_t		columns;
-	int64_t		depth;
-	const float *a;
-	int64_t		a_stride;
-	bool		transposed_a;
-	const float *b;
-	int64_t		b_stride;
-	bool		transposed_b;
-	float	   *c;
-	int64_t		c_stride;
-	bool		accumulate;
-	const float *bias;			/* added at the end, NULL: none */
-	DlActivation activation;	/* applied at the end */
-	float	   *y;				/* where the activation goes, at c_stride; c itself or another matrix */
-} Product;
+#define OPENBLAS_MULTIPLY_ADDS 65536	/* less is not worth a call */
 
 static bool
 cancelled(const DlWorkspace *w)
@@ -43,16 +27,22 @@ cancelled(const DlWorkspace *w)
 	return w->cancel != NULL && atomic_load_explicit(w->cancel, memory_order_relaxed) != 0;
 }
 
+static bool
+packs_rows(const DlProduct *p)
+{
+	return p->transposed_a && p->a_stride >= PACK_ROWS_STRIDE && p->columns >= 2 * PANEL;
+}
+
 /* Part of a product: rows [row, row + rows), all columns, depths [k, k + depth). */
 static void
-product_block(DlWorkspace *w, const Product *p, int64_t row, int64_t rows, int64_t k, int64_t depth)
+product_block(DlWorkspace *w, const DlProduct *p, int64_t row, int64_t rows, int64_t k, int64_t depth)
 {
 	float	   *panel = w->memory;
 	float	   *block = panel + PACKED_PANEL_BYTES / sizeof(float);
 	bool		last = k + depth == p->depth;
 	bool		in_tile = p->activation == DL_ACTIVATION_IDENTITY || p->activation == DL_ACTIVATION_RELU;
 	bool		in_place = p->y == p->c;
-	bool		pack_a = p->transposed_a && p->a_stride >= PACK_ROWS_STRIDE && p->columns >= 2 * PANEL;
+	bool		pack_a = packs_rows(p);
 	bool		pack_b = depth * p->b_stride * (int64_t) sizeof(float) >= PACK_PANEL_BYTES && rows >= PACK_PANEL_ROWS;
 	Tile		t = {.depth = depth, .c_stride = p->c_stride, .fresh = k == 0 && !p->accumulate};
 
@@ -65,12 +55,13 @@ product_block(DlWorkspace *w, const Product *p, int64_t row, int64_t rows, int64
 		t.a = block;
 		t.a_stride = TILE_ROWS;
 	}
-	for (int64_t column = 0; column < p->columns; column += PANEL)
+	for (int64_t column = 0; column < p->columns && !cancelled(w); column += PANEL)
 	{
 		int64_t		width = p->columns - column < PANEL ? p->columns - column : PANEL;
 		int			vectors = (int) ((width + W - 1) / W);
 
 		t.last = vn_first((int) (width - (vectors - 1) * W));
+		t.whole = p->transposed_b || pack_b || width == vectors * W;
 		t.b_stride = vectors * W;
 		if (p->transposed_b)
 			pack_panel_transposed(depth, width, p->b + column * p->b_stride + k, p->b_stride, vectors, panel);
@@ -98,23 +89,44 @@ product_block(DlWorkspace *w, const Product *p, int64_t row, int64_t rows, int64
 	}
 }
 
+/* By OpenBLAS where that is faster and has been opened, and the order of the sums is free. */
+static bool
+product_by_openblas(DlWorkspace *w, const DlProduct *p)
+{
+	if (!OPENBLAS_PAYS || w->row_invariant || (double) p->rows * (double) p->columns * (double) p->depth < OPENBLAS_MULTIPLY_ADDS)
+		return false;
+	if (!dl_cpu_blas_gemm(w, p))
+		return false;
+	for (int64_t row = 0; row < p->rows; row++)
+	{
+		float	   *c = p->c + row * p->c_stride;
+
+		if (p->bias != NULL)
+			EACH_VECTOR(p->columns, v_store_n(c + i, n, v_add(v_load_n(c + i, n), v_load_n(p->bias + i, n))););
+		if (p->y != p->c || p->activation != DL_ACTIVATION_IDENTITY)
+			activate(p->activation, p->columns, c, p->y + row * p->c_stride);
+	}
+	return true;
+}
+
 static void
-product_run(DlWorkspace *w, const Product *p)
+product_run(DlWorkspace *w, const DlProduct *p)
 {
 	int64_t		parts = (p->depth + DEPTH_BLOCK - 1) / DEPTH_BLOCK;
 	int64_t		depth = parts > 0 ? (p->depth + parts - 1) / parts : 0;
+	int64_t		block = packs_rows(p) ? PACKED_ROW_BLOCK : ROW_BLOCK;
 	int64_t		k = 0;
 
+	if (product_by_openblas(w, p))
+		return;
 	do
 	{
 		int64_t		this_depth = p->depth - k < depth ? p->depth - k : depth;
 
-		for (int64_t row = 0; row < p->rows; row += ROW_BLOCK)
+		for (int64_t row = 0; row < p->rows; row += block)
 		{
-			int64_t		rows = p->rows - row < ROW_BLOCK ? p->rows - row : ROW_BLOCK;
+			int64_t		rows = p->rows - row < block ? p->rows - row : block;
 
-			if (cancelled(w))
-				return;
 			product_block(w, p, row, rows, k, this_depth);
 		}
 		k += this_depth;
@@ -162,8 +174,10 @@ narrow_rows(const int rows, int64_t in, int64_t out, const float *x, const float
 	V			sum[NARROW_ROWS][4];
 	int64_t		k = 0;
 
+#pragma GCC unroll 8
 	for (int r = 0; r < rows; r++)
 	{
+#pragma GCC unroll 4
 		for (int s = 0; s < 4; s++)
 			sum[r][s] = v_zero();
 	}
@@ -237,7 +251,7 @@ kernel_dense(DlWorkspace *w, int64_t rows, int64_t in, int64_t out, const void *
 
 	if (out >= 16)
 	{
-		Product		p = {.rows = rows, .columns = out, .depth = in, .a = x, .a_stride = in, .b = weight,
+		DlProduct	p = {.rows = rows, .columns = out, .depth = in, .a = x, .a_stride = in, .b = weight,
 		.b_stride = out, .c = sums, .c_stride = out, .bias = bias, .activation = activation, .y = y};
 
 		product_run(w, &p);
@@ -255,7 +269,7 @@ static void
 kernel_gemm(DlWorkspace *w, bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k,
 			const void *a, const void *b, bool accumulate, void *c)
 {
-	Product		p = {.rows = m, .columns = n, .depth = k, .a = a, .a_stride = transpose_a ? m : k,
+	DlProduct	p = {.rows = m, .columns = n, .depth = k, .a = a, .a_stride = transpose_a ? m : k,
 		.transposed_a = transpose_a, .b = b, .b_stride = transpose_b ? k : n, .transposed_b = transpose_b,
 	.c = c, .c_stride = n, .accumulate = accumulate, .activation = DL_ACTIVATION_IDENTITY, .y = c};
 

@@ -19,16 +19,17 @@ typedef struct Tile
 	float	   *c;				/* [rows, columns] at c_stride */
 	int64_t		c_stride;
 	VN			last;			/* lanes of the last vector of columns */
+	bool		whole;			/* b's last vector may be read whole all the same */
 	bool		fresh;			/* start from zero, else from c */
 	bool		relu;			/* with bias: at the end */
 	const float *bias;			/* NULL: none */
 } Tile;
 
-/* The start and the end of a tile; rows, vectors and transposed are constants, so everything stays in registers. */
+/* The sum over the depth; masked: the last vector of columns is read in part. */
 INLINE void
-tile_run(const Tile *t, const int rows, const int vectors, const bool transposed)
+tile_sum(const Tile *t, const int rows, const int vectors, const bool transposed, const bool masked,
+		 V sum[][TILE_VECTORS])
 {
-	V			sum[TILE_ROWS][TILE_VECTORS];
 	const float *a = t->a;
 	const float *a3 = t->a + 3 * t->a_stride;
 	const float *b = t->b;
@@ -36,28 +37,13 @@ tile_run(const Tile *t, const int rows, const int vectors, const bool transposed
 	const int64_t b_stride = t->b_stride;
 	const VN	last = t->last;
 
-#pragma GCC unroll 8
-	for (int r = 0; r < rows; r++)
-	{
-#pragma GCC unroll 8
-		for (int v = 0; v < vectors; v++)
-		{
-			const float *c = t->c + r * t->c_stride + v * W;
-
-			if (t->fresh)
-				sum[r][v] = v_zero();
-			else
-				sum[r][v] = v == vectors - 1 ? v_load_first(c, last) : v_load(c);
-		}
-	}
-
 	for (int64_t k = t->depth; k > 0; k--)
 	{
 		V			column[TILE_VECTORS];
 
 #pragma GCC unroll 8
 		for (int v = 0; v < vectors; v++)
-			column[v] = v == vectors - 1 ? v_load_first(b + v * W, last) : v_load(b + v * W);
+			column[v] = masked && v == vectors - 1 ? v_load_first(b + v * W, last) : v_load(b + v * W);
 #pragma GCC unroll 8
 		for (int r = 0; r < rows; r++)
 		{
@@ -80,6 +66,34 @@ tile_run(const Tile *t, const int rows, const int vectors, const bool transposed
 			a3++;
 		}
 	}
+}
+
+/* The start and the end of a tile; rows, vectors and transposed are constants, so everything stays in registers. */
+INLINE void
+tile_run(const Tile *t, const int rows, const int vectors, const bool transposed)
+{
+	V			sum[TILE_ROWS][TILE_VECTORS];
+	const VN	last = t->last;
+
+#pragma GCC unroll 8
+	for (int r = 0; r < rows; r++)
+	{
+#pragma GCC unroll 8
+		for (int v = 0; v < vectors; v++)
+		{
+			const float *c = t->c + r * t->c_stride + v * W;
+
+			if (t->fresh)
+				sum[r][v] = v_zero();
+			else
+				sum[r][v] = v == vectors - 1 ? v_load_first(c, last) : v_load(c);
+		}
+	}
+
+	if (V_FIRST_IS_FREE || !t->whole)
+		tile_sum(t, rows, vectors, transposed, true, sum);
+	else
+		tile_sum(t, rows, vectors, transposed, false, sum);
 
 #pragma GCC unroll 8
 	for (int v = 0; v < vectors; v++)

@@ -87,11 +87,15 @@ static DlStatus
 create_member(const DlFitTraining *t, int number, DlThreads *threads, Member *m, DlError *error)
 {
 	DlTrainSettings settings = *t->settings;
+	DlStatus	status;
 
 	settings.seed = dl_hash_mix(settings.seed, (uint64_t) number);
 	DL_TRY(dl_arena_create(t->memory / (size_t) t->wave_size, &m->arena, error));
-	return dl_trainer_create(m->arena, t->model->network, t->inputs, t->model->outputs, &settings, &t->source,
-							 &t->validation, t->selection, t->backend, threads, t->host->cancel, &m->trainer, error);
+	status = dl_trainer_create(m->arena, t->model->network, t->inputs, t->model->outputs, &settings, &t->source,
+							   &t->validation, t->selection, t->backend, threads, t->host->cancel, &m->trainer, error);
+	if (status == DL_ERROR_MEMORY)
+		dl_error_hint(error, "Use a smaller network, batch_size or number of members, or raise deep_learning.training_memory.");
+	return status;
 }
 
 static DlStatus

@@ -164,17 +164,6 @@ dl_column_source_encode(DlColumnSource *s, Datum value, bool isnull, uint32_t *f
 {
 	uint32_t   *words = features + s->column->first_word;
 
-	/* the common case first */
-	if (s->column->kind == DL_COLUMN_NUMBER && !isnull && s->type.source == DL_INPUT_FLOAT4 && !s->literal)
-	{
-		double		number = (double) DatumGetFloat4(value);
-
-		if (likely(isfinite(number)))
-		{
-			words[0] = dl_encode_number(number, s->column->offset);
-			return;
-		}
-	}
 	if (s->literal && !isnull)
 		encode_literal(s, value, words);
 	else

@@ -30,6 +30,38 @@ extern void dl_column_sources_match(const DlModel *model, TupleDesc tupdesc, DlC
 /* One value into the words of a row's features. */
 extern void dl_column_source_encode(DlColumnSource *source, Datum value, bool isnull, uint32_t *features);
 
+/*
+ * Columns that follow each other in the model and in what is read, and are
+ * read alike: all their values are encoded in one loop.
+ */
+typedef struct DlColumnRun
+{
+	DlColumnSource *sources;	/* of the first */
+	int			count;
+	bool		plain;			/* numbers by value; else each goes through dl_column_source_encode */
+	DlInputSource source;		/* of plain ones */
+	bool		single;			/* float4 whose offsets are float4: same bits without double */
+	float	   *float_offsets;
+	double	   *offsets;
+} DlColumnRun;
+
+typedef struct DlColumnRuns
+{
+	int			count;
+	DlColumnRun *runs;
+} DlColumnRuns;
+
+/* Cuts sources, which stay in use, into runs; in the current memory context. */
+extern void dl_column_runs_set(DlColumnRuns *runs, DlColumnSource *sources, int count);
+
+/* All columns of a row into its features: from the arguments of a call, from the values of a tuple or array. */
+extern void dl_column_runs_encode_arguments(const DlColumnRuns *runs, const NullableDatum *arguments, uint32_t *features);
+extern void dl_column_runs_encode_values(const DlColumnRuns *runs, const Datum *values, const bool *nulls,
+										 uint32_t *features);
+
+/* The same from an array's float4 elements as they lie in memory; false when some column is read otherwise. */
+extern bool dl_column_runs_encode_floats(const DlColumnRuns *runs, const float4 *values, uint32_t *features);
+
 extern void dl_column_sources_wrong_count(const DlModel *model, int got) pg_attribute_noreturn();
 
 #endif							/* DL_PG_COLUMN_SOURCE_H */

@@ -6,6 +6,8 @@
  * that temp_file_limit holds and a crash leaves nothing behind.  It is written
  * by the main thread through fd.c and read by other threads with pread on a
  * duplicate of its descriptor, which fd.c never closes behind their back.
+ * Descriptors of our own exist only while a thread computes: there may be
+ * thousands of groups of an aggregate that only take rows.
  */
 #include "pg/compute.h"
 
@@ -50,11 +52,15 @@ struct DlCompute
 	DlComputeNotice notices[MOST_NOTICES];
 };
 
+/* A descriptor that fd.c knows nothing of. */
 static DlStatus
-open_file(DlCompute *c, DlError *error)
+open_for_reading(DlCompute *c, DlError *error)
 {
-	c->file = OpenTemporaryFile(true);
-	c->read_fd = fcntl(FileGetRawDesc(c->file), F_DUPFD_CLOEXEC, 0);
+	if (c->file == 0)
+		return DL_OK;
+	/* fd.c may have closed it meanwhile; asking for the size opens it again */
+	if (FileSize(c->file) >= 0)
+		c->read_fd = fcntl(FileGetRawDesc(c->file), F_DUPFD_CLOEXEC, 0);
 	if (c->read_fd < 0)
 		return dl_error_set(error, DL_ERROR_IO, "could not open a temporary file again: %m");
 	return DL_OK;
@@ -67,7 +73,7 @@ storage_write(void *context, uint64_t offset, const void *bytes, size_t length, 
 	int			written;
 
 	if (c->file == 0)
-		DL_TRY(open_file(c, error));
+		c->file = OpenTemporaryFile(true);
 	while (length > 0)
 	{
 		int			piece = (int) Min(length, (size_t) 1 << 24);
@@ -112,12 +118,7 @@ dl_compute_create(Size memory, DlCompute **result, DlError *error)
 		return dl_error_set(error, DL_ERROR_MEMORY, "out of memory");
 	c->memory = memory;
 	c->read_fd = -1;
-	c->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (c->event_fd < 0)
-	{
-		free(c);
-		return dl_error_set(error, DL_ERROR_IO, "could not create an event descriptor: %m");
-	}
+	c->event_fd = -1;
 	pthread_mutex_init(&c->mutex, NULL);
 	c->storage = (DlStorage) {c, storage_write, storage_read};
 	*result = c;
@@ -181,7 +182,6 @@ thread_main(void *context)
 	DlCompute  *c = context;
 	DlFitHost	host = {c, on_progress, on_notice, &c->cancel};
 
-	dl_cpu_blas_open();
 	c->status = dl_fit(c->arena, c->request, c->dataset, &host, &c->result, &c->error);
 	pthread_mutex_lock(&c->mutex);
 	c->finished = true;
@@ -198,7 +198,13 @@ dl_compute_start(DlCompute *c, const DlFitRequest *request, DlError *error)
 	int			rc;
 
 	DL_TRY(dl_dataset_finish(c->dataset, error));
+	DL_TRY(open_for_reading(c, error));
+	c->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (c->event_fd < 0)
+		return dl_error_set(error, DL_ERROR_IO, "could not create an event descriptor: %m");
 	DL_TRY(dl_arena_create(0, &c->arena, error));
+	/* here, because it sets environment variables for a moment */
+	dl_cpu_blas_open();
 	c->request = request;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -267,7 +273,8 @@ dl_compute_destroy(DlCompute *c)
 		close(c->read_fd);
 	if (c->file != 0)
 		FileClose(c->file);
-	close(c->event_fd);
+	if (c->event_fd >= 0)
+		close(c->event_fd);
 	pthread_mutex_destroy(&c->mutex);
 	free(c);
 }

@@ -135,6 +135,7 @@ dl_input_type(Oid type, DlInputType *result, const char **hint)
 			result->element = rule->source;
 			result->element_type = element;
 			get_typlenbyvalalign(element, &result->element_length, &result->element_by_value, &result->element_align);
+			set_output(result);
 			return true;
 		}
 		*hint = "Arrays of numbers can be used; select single elements, or leave the column out.";
@@ -144,6 +145,7 @@ dl_input_type(Oid type, DlInputType *result, const char **hint)
 	{
 		result->source = DL_INPUT_VECTOR;
 		result->kind = DL_COLUMN_ARRAY;
+		set_output(result);
 		return true;
 	}
 	*hint = "Cast it to a number, to text (a category), or leave the column out of the query.";
@@ -363,10 +365,16 @@ encode_array(const DlInputType *type, const DlColumn *column, Datum value, uint3
 	double	   *numbers = palloc(sizeof(double) * (Size) column->words);
 
 	if (!dl_datum_array(type, value, column->words, numbers))
+	{
+		int			length = dl_datum_array_length(type, value);
+
 		ereport(ERROR,
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-				 errmsg("array of column \"%s\" has %d elements, the model was trained with %d", column->name,
-						dl_datum_array_length(type, value), column->words)));
+				 length < 0 ?
+				 errmsg("array of column \"%s\" has more than one dimension", column->name) :
+				 errmsg("array of column \"%s\" has %d elements, the model was trained with %d", column->name, length,
+						column->words)));
+	}
 	for (int i = 0; i < column->words; i++)
 	{
 		if (isinf(numbers[i]))

@@ -148,8 +148,15 @@ keep_values(Evaluation *e, Datum value)
 				 errmsg("target \"%s\" is not of the type that the model was trained with, %s", e->model->target,
 						e->model->target_type)));
 	for (int i = 0; i < e->target_width; i++)
+	{
 		if (!isfinite(values[i]))
 			dl_encode_not_finite(e->model->target, values[i]);
+		if (e->model->task == DL_TASK_MULTILABEL && values[i] != 0 && values[i] != 1)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("multilabel target \"%s\" contains %g", e->model->target, values[i]),
+					 errhint("Its elements must be true or false, or 0 or 1.")));
+	}
 }
 
 static void

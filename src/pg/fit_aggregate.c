@@ -8,7 +8,10 @@
  * them).  Groups that grow at the same time share
  * deep_learning.training_memory; what exceeds a share goes to temporary files.
  *
- * A state belongs to the aggregate's memory context and serves one final call.
+ * A state lives in the aggregate's memory context, what it needs to grow in a
+ * context of its own below that.  The final call trains and drops the latter;
+ * the state keeps the model, because a hashed aggregate that is scanned again
+ * asks for it again.
  */
 #include "postgres.h"
 
@@ -32,22 +35,27 @@
 PG_FUNCTION_INFO_V1(dl_sql_fit_transition);
 PG_FUNCTION_INFO_V1(dl_sql_fit_final);
 
-#define FIT_MAGIC 0x646c6669
 #define LEAST_MEMORY ((Size) 1 << 20)
 
 typedef struct FitState
 {
-	uint32		magic;
-	MemoryContext context;
+	MemoryContext context;		/* NULL when trained: then only model is valid */
+	struct varlena *model;
 	MemoryContextCallback callback;
-	bool		counted;
 	DlArena    *arena;
 	DlTraining *training;
 	DlRowEncoder *encoder;
 	DlTrainOptions options;
+	DlFitRequest request;		/* here, because the computing thread reads it until it is joined */
 	TupleDesc	row;			/* of composite features, or NULL */
+	Oid			row_type;		/* of the last row of features */
+	int32		row_typmod;
+	int			columns;		/* of features, without dropped ones */
+	int		   *attributes;		/* of each: its place in row */
 	Datum	   *values;			/* target, then features */
 	bool	   *nulls;
+	Datum	   *row_values;		/* of all attributes of row */
+	bool	   *row_nulls;
 	bool	   *mirrors;		/* features that equal the target in every row so far */
 	int64		lost;			/* rows whose features are NULL as a whole */
 } FitState;
@@ -58,11 +66,30 @@ static int	live_states;
 static void
 on_reset(void *argument)
 {
-	FitState   *s = argument;
+	(void) argument;
+	live_states--;
+}
 
-	if (s->counted)
-		live_states--;
-	s->counted = false;
+/* The type of a row of features, and where its columns are. */
+static void
+set_row_type(FitState *s, HeapTupleHeader header)
+{
+	s->row_type = HeapTupleHeaderGetTypeId(header);
+	s->row_typmod = HeapTupleHeaderGetTypMod(header);
+	s->row = lookup_rowtype_tupdesc_copy(s->row_type, s->row_typmod);
+	s->attributes = palloc(sizeof(int) * (Size) Max(s->row->natts, 1));
+	s->row_values = palloc(sizeof(Datum) * (Size) Max(s->row->natts, 1));
+	s->row_nulls = palloc(sizeof(bool) * (Size) Max(s->row->natts, 1));
+	s->columns = 0;
+	for (int i = 0; i < s->row->natts; i++)
+		if (!TupleDescAttr(s->row, i)->attisdropped)
+			s->attributes[s->columns++] = i;
+}
+
+static Form_pg_attribute
+row_attribute(const FitState *s, int column)
+{
+	return TupleDescAttr(s->row, s->attributes[column]);
 }
 
 /* The columns as the encoder sees them: the target first. */
@@ -71,55 +98,52 @@ describe(FunctionCallInfo fcinfo, FitState *s, Datum features)
 {
 	Oid			target = get_fn_expr_argtype(fcinfo->flinfo, 1);
 	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, 2);
-	int			count = 1;
 	const char *target_name = "target";
 	TupleDesc	result;
 
+	s->columns = 1;
 	if (type_is_rowtype(type))
 	{
-		HeapTupleHeader header = DatumGetHeapTupleHeader(features);
-
-		s->row = lookup_rowtype_tupdesc_copy(HeapTupleHeaderGetTypeId(header), HeapTupleHeaderGetTypMod(header));
-		count = s->row->natts;
-		for (int i = 0; i < count; i++)
-			if (strcmp(NameStr(TupleDescAttr(s->row, i)->attname), target_name) == 0)
+		set_row_type(s, DatumGetHeapTupleHeader(features));
+		for (int i = 0; i < s->columns; i++)
+			if (strcmp(NameStr(row_attribute(s, i)->attname), target_name) == 0)
 				target_name = "target of dl.fit";
 	}
-	result = CreateTemplateTupleDesc(count + 1);
+	result = CreateTemplateTupleDesc(s->columns + 1);
 	TupleDescInitEntry(result, 1, target_name, target, -1, 0);
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < s->columns; i++)
 	{
 		if (s->row != NULL)
-			TupleDescInitEntry(result, (AttrNumber) (i + 2), NameStr(TupleDescAttr(s->row, i)->attname),
-							   TupleDescAttr(s->row, i)->atttypid, -1, 0);
+			TupleDescInitEntry(result, (AttrNumber) (i + 2), NameStr(row_attribute(s, i)->attname),
+							   row_attribute(s, i)->atttypid, -1, 0);
 		else
 			TupleDescInitEntry(result, 2, type_is_array(type) ? "features" : "feature", type, -1, 0);
 	}
 	return result;
 }
 
+/* In the aggregate's context, what grows in one below it. */
 static FitState *
 create_state(FunctionCallInfo fcinfo, MemoryContext context, Datum features)
 {
-	FitState   *s = palloc0(sizeof(FitState));
+	FitState   *s = MemoryContextAllocZero(context, sizeof(FitState));
 	DlRowRoles	roles;
 	DlRowSink	sink;
 	TupleDesc	tupdesc;
+	MemoryContext old;
 
-	s->magic = FIT_MAGIC;
-	s->context = context;
+	s->context = AllocSetContextCreate(context, "dl fit", ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(s->context);
 	s->callback.func = on_reset;
-	s->callback.arg = s;
-	MemoryContextRegisterResetCallback(context, &s->callback);
-	s->counted = true;
 	live_states++;
+	MemoryContextRegisterResetCallback(s->context, &s->callback);
 
 	dl_train_options_init(&s->options);
 	if (PG_NARGS() > 3 && !PG_ARGISNULL(3))
 		dl_train_options_set_jsonb(&s->options, PG_GETARG_JSONB_P(3));
 	dl_train_options_check(&s->options);
 	tupdesc = describe(fcinfo, s, features);
-	s->arena = dl_arena_for_context(context, 0);
+	s->arena = dl_arena_for_context(s->context, dl_setting_training_memory());
 	s->training = dl_training_begin(false, Max(LEAST_MEMORY, dl_setting_training_memory() / (Size) live_states));
 	roles = (DlRowRoles) {
 		.target = NameStr(TupleDescAttr(tupdesc, 0)->attname), .split_column = s->options.split_column,
@@ -131,8 +155,33 @@ create_state(FunctionCallInfo fcinfo, MemoryContext context, Datum features)
 	s->nulls = palloc(sizeof(bool) * (Size) tupdesc->natts);
 	s->mirrors = palloc(sizeof(bool) * (Size) tupdesc->natts);
 	for (int i = 1; i < tupdesc->natts; i++)
-		s->mirrors[i] = TupleDescAttr(tupdesc, i)->atttypid == TupleDescAttr(tupdesc, 0)->atttypid;
+		s->mirrors[i] = s->row != NULL && TupleDescAttr(tupdesc, i)->atttypid == TupleDescAttr(tupdesc, 0)->atttypid;
+	MemoryContextSwitchTo(old);
 	return s;
+}
+
+/* Another row type will do if its columns are the same. */
+static void
+check_row_type(FitState *s, HeapTupleHeader header)
+{
+	TupleDesc	other = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header), HeapTupleHeaderGetTypMod(header));
+	bool		same = other->natts == s->row->natts;
+
+	for (int i = 0; same && i < other->natts; i++)
+	{
+		Form_pg_attribute a = TupleDescAttr(s->row, i);
+		Form_pg_attribute b = TupleDescAttr(other, i);
+
+		same = a->attisdropped == b->attisdropped && a->atttypid == b->atttypid && namestrcmp(&a->attname, NameStr(b->attname)) == 0;
+	}
+	ReleaseTupleDesc(other);
+	if (!same)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("rows of features have different columns"),
+				 errhint("Give every row of features the same columns, of the same types.")));
+	s->row_type = HeapTupleHeaderGetTypeId(header);
+	s->row_typmod = HeapTupleHeaderGetTypMod(header);
 }
 
 static void
@@ -148,30 +197,30 @@ take_apart(FitState *s, Datum features)
 		return;
 	}
 	header = DatumGetHeapTupleHeader(features);
-	if (HeapTupleHeaderGetNatts(header) > s->row->natts)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("rows of features have different columns")));
+	if (HeapTupleHeaderGetTypeId(header) != s->row_type || HeapTupleHeaderGetTypMod(header) != s->row_typmod)
+		check_row_type(s, header);
 	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
 	ItemPointerSetInvalid(&tuple.t_self);
 	tuple.t_tableOid = InvalidOid;
 	tuple.t_data = header;
-	heap_deform_tuple(&tuple, s->row, s->values + 1, s->nulls + 1);
+	heap_deform_tuple(&tuple, s->row, s->row_values, s->row_nulls);
+	for (int i = 0; i < s->columns; i++)
+	{
+		s->values[i + 1] = s->row_values[s->attributes[i]];
+		s->nulls[i + 1] = s->row_nulls[s->attributes[i]];
+	}
 }
 
 /* Compares each feature of the target's type with the target, until one row differs. */
 static void
 find_mirrors(FitState *s)
 {
-	int			count = s->row == NULL ? 1 : s->row->natts;
-
-	for (int i = 1; i <= count; i++)
+	for (int i = 1; i <= s->columns; i++)
 		if (s->mirrors[i])
 		{
-			Form_pg_attribute a = s->row == NULL ? NULL : TupleDescAttr(s->row, i - 1);
+			Form_pg_attribute a = row_attribute(s, i - 1);
 
-			s->mirrors[i] = a != NULL && !s->nulls[i] &&
-				datum_image_eq(s->values[0], s->values[i], a->attbyval, a->attlen);
+			s->mirrors[i] = !s->nulls[i] && datum_image_eq(s->values[0], s->values[i], a->attbyval, a->attlen);
 		}
 }
 
@@ -187,17 +236,15 @@ dl_sql_fit_transition(PG_FUNCTION_ARGS)
 				 errmsg("dl.fit_transition can only be called as part of dl.fit")));
 	if (s == NULL)
 	{
-		MemoryContext old;
-
 		/* without a row of features nothing is known of them */
 		if (PG_ARGISNULL(2))
 			PG_RETURN_NULL();
-		context = AllocSetContextCreate(context, "dl fit", ALLOCSET_DEFAULT_SIZES);
-		old = MemoryContextSwitchTo(context);
 		s = create_state(fcinfo, context, PG_GETARG_DATUM(2));
-		MemoryContextSwitchTo(old);
 	}
-	Assert(s->magic == FIT_MAGIC);
+	if (s->context == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("dl.fit cannot take more rows after it has trained")));
 	if (PG_ARGISNULL(2))
 		s->lost++;
 	else
@@ -214,37 +261,57 @@ dl_sql_fit_transition(PG_FUNCTION_ARGS)
 
 /* The record of a model from an aggregate has no query; the settings of the session hold. */
 static void
-fill_request(FitState *s, DlFitRequest *request)
+fill_request(FitState *s)
 {
-	int			count = s->row == NULL ? 1 : s->row->natts;
+	DlFitRequest *request = &s->request;
 
 	request->options = s->options.fit;
 	if (request->options.threads <= 0)
 		request->options.threads = dl_setting_threads();
 	request->options.memory = (int64_t) dl_setting_training_memory();
 	request->query = "";
-	request->search_path = GetConfigOption("search_path", false, false);
-	request->timezone = GetConfigOption("TimeZone", false, false);
-	request->datestyle = GetConfigOption("DateStyle", false, false);
+	request->search_path = pstrdup(GetConfigOption("search_path", false, false));
+	request->timezone = pstrdup(GetConfigOption("TimeZone", false, false));
+	request->datestyle = pstrdup(GetConfigOption("DateStyle", false, false));
 	request->matmul_precision = s->options.matmul_precision != NULL ? s->options.matmul_precision : "high";
-	for (int i = 1; i <= count && s->row != NULL; i++)
+	for (int i = 1; i <= s->columns; i++)
 		if (s->mirrors[i])
 			dl_row_encoder_leave_out(s->encoder, i, "is the target");
 	dl_row_encoder_finish(s->encoder, true, request);
-	for (int i = 1; i <= count && s->row != NULL; i++)
+	for (int i = 1; i <= s->columns; i++)
 		if (s->mirrors[i])
-			request->target = NameStr(TupleDescAttr(s->row, i - 1)->attname);
+			request->target = NameStr(row_attribute(s, i - 1)->attname);
 	request->skipped += s->lost;
+}
+
+/* The model goes to the aggregate's context. */
+static void
+train(FitState *s)
+{
+	MemoryContext old = MemoryContextSwitchTo(s->context);
+	DlTrainingResult result;
+	struct varlena *value;
+
+	fill_request(s);
+	dl_training_run(s->training, &s->request, true, &result);
+	if (result.fit.length > DL_SAFETENSORS_MAX_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("the model has %zu bytes, more than a value of type dl.model may have", result.fit.length)));
+	value = MemoryContextAlloc(MemoryContextGetParent(s->context), result.fit.length + VARHDRSZ);
+	SET_VARSIZE(value, result.fit.length + VARHDRSZ);
+	memcpy(VARDATA(value), result.fit.bytes, result.fit.length);
+	dl_training_end(s->training);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(s->context);
+	s->context = NULL;
+	s->model = value;
 }
 
 Datum
 dl_sql_fit_final(PG_FUNCTION_ARGS)
 {
 	FitState   *s = PG_ARGISNULL(0) ? NULL : (FitState *) PG_GETARG_POINTER(0);
-	MemoryContext old;
-	DlFitRequest request;
-	DlTrainingResult result;
-	struct varlena *value;
 
 	if (!AggCheckCallContext(fcinfo, NULL))
 		ereport(ERROR,
@@ -252,24 +319,7 @@ dl_sql_fit_final(PG_FUNCTION_ARGS)
 				 errmsg("dl.fit_final can only be called as part of dl.fit")));
 	if (s == NULL)
 		PG_RETURN_NULL();
-	if (s->magic != FIT_MAGIC)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("dl.fit cannot be used as a window function over growing frames")));
-	s->magic = 0;
-	old = MemoryContextSwitchTo(s->context);
-	memset(&request, 0, sizeof(request));
-	fill_request(s, &request);
-	dl_training_run(s->training, &request, true, &result);
-	MemoryContextSwitchTo(old);
-	if (result.fit.length > DL_SAFETENSORS_MAX_BYTES)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("the model has %zu bytes, more than a value of type dl.model may have", result.fit.length)));
-	value = palloc(result.fit.length + VARHDRSZ);
-	SET_VARSIZE(value, result.fit.length + VARHDRSZ);
-	memcpy(VARDATA(value), result.fit.bytes, result.fit.length);
-	dl_training_end(s->training);
-	MemoryContextDelete(s->context);
-	PG_RETURN_POINTER(value);
+	if (s->context != NULL)
+		train(s);
+	PG_RETURN_POINTER(s->model);
 }

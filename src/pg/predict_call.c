@@ -69,6 +69,8 @@ use_model(DlPredictCall *call, FunctionCallInfo fcinfo, const DlModel *model)
 	call->values = NULL;
 	call->sources = palloc0(sizeof(DlColumnSource) * (Size) Max(model->column_count, 1));
 	set_positions(call, fcinfo);
+	if (call->arguments != DL_ARGUMENTS_ROW)
+		dl_column_runs_set(&call->runs, call->sources, model->column_count);
 	call->may_allocate = call->arguments != DL_ARGUMENTS_POSITION;
 	for (int i = 0; i < model->column_count; i++)
 		call->may_allocate = call->may_allocate || call->sources[i].allocates;
@@ -141,6 +143,7 @@ set_row_type(DlPredictCall *call, Oid type, int32 typmod)
 	call->values = palloc(sizeof(Datum) * (Size) Max(call->tupdesc->natts, 1));
 	call->nulls = palloc(sizeof(bool) * (Size) Max(call->tupdesc->natts, 1));
 	dl_column_sources_match(call->model, call->tupdesc, call->sources);
+	dl_column_runs_set(&call->runs, call->sources, call->model->column_count);
 	MemoryContextSwitchTo(old);
 	call->row_type = type;
 	call->row_typmod = typmod;
@@ -161,9 +164,7 @@ encode_row(DlPredictCall *call, Datum row)
 	tuple.t_tableOid = InvalidOid;
 	tuple.t_data = header;
 	heap_deform_tuple(&tuple, call->tupdesc, call->values, call->nulls);
-	for (int i = 0; i < call->model->column_count; i++)
-		dl_column_source_encode(&call->sources[i], call->values[call->sources[i].position],
-								call->nulls[call->sources[i].position], call->features);
+	dl_column_runs_encode_values(&call->runs, call->values, call->nulls, call->features);
 }
 
 static void
@@ -178,12 +179,14 @@ encode_array(DlPredictCall *call, Datum value)
 	bool	   *nulls;
 	int			count;
 
+	if (element == FLOAT4OID && ARR_NDIM(array) == 1 && ARR_DIMS(array)[0] == call->model->column_count &&
+		!ARR_HASNULL(array) && dl_column_runs_encode_floats(&call->runs, (float4 *) ARR_DATA_PTR(array), call->features))
+		return;
 	get_typlenbyvalalign(element, &length, &by_value, &align);
 	deconstruct_array(array, element, length, by_value, align, &values, &nulls, &count);
 	if (count != call->model->column_count)
 		dl_column_sources_wrong_count(call->model, count);
-	for (int i = 0; i < count; i++)
-		dl_column_source_encode(&call->sources[i], values[i], nulls[i], call->features);
+	dl_column_runs_encode_values(&call->runs, values, nulls, call->features);
 }
 
 static void
@@ -198,8 +201,7 @@ encode_arguments(DlPredictCall *call, FunctionCallInfo fcinfo)
 			encode_array(call, PG_GETARG_DATUM(1));
 			break;
 		case DL_ARGUMENTS_POSITION:
-			for (int i = 0; i < call->count; i++)
-				dl_column_source_encode(&call->sources[i], PG_GETARG_DATUM(i + 1), PG_ARGISNULL(i + 1), call->features);
+			dl_column_runs_encode_arguments(&call->runs, fcinfo->args + 1, call->features);
 			break;
 	}
 }

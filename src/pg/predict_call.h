@@ -39,6 +39,7 @@ typedef struct DlPredictCall
 	DlArguments arguments;
 	int			count;			/* of arguments after the model */
 	DlColumnSource *sources;	/* one a column of the model */
+	DlColumnRuns runs;			/* of them */
 	Oid			row_type;		/* of the last composite argument */
 	int32		row_typmod;
 	TupleDesc	tupdesc;		/* copied */

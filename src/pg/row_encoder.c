@@ -100,12 +100,15 @@ init_feature(DlRowEncoder *e, DlAttribute *a)
 }
 
 static void
-init_special(DlAttribute *a)
+init_special(DlRowEncoder *e, DlAttribute *a)
 {
 	const char *hint;
 
-	if (a != NULL && !dl_input_type(a->type_oid, &a->type, &hint))
+	if (a == NULL)
+		return;
+	if (!dl_input_type(a->type_oid, &a->type, &hint))
 		dl_input_type_error(a->name, a->type_oid, hint);
+	e->may_allocate = true;
 }
 
 static void
@@ -143,9 +146,9 @@ dl_row_encoder_create(TupleDesc tupdesc, const DlRowRoles *roles, const DlRowSin
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("split_column and split_key cannot be used together")));
-	init_special(e->split);
-	init_special(e->key);
-	init_special(e->weight);
+	init_special(e, e->split);
+	init_special(e, e->key);
+	init_special(e, e->weight);
 	for (int i = 0; i < tupdesc->natts; i++)
 		if (e->attributes[i].role == DL_ROLE_FEATURE)
 		{
@@ -245,7 +248,7 @@ encode_number(DlAttribute *a, Datum value, uint32_t *words, uint64 hash)
 		a->has_offset = true;
 	}
 	if (a->type.source <= DL_INPUT_INT8 && a->sequence.count >= 0)
-		dl_row_sequence_add(&a->sequence, (int64) number);
+		dl_row_sequence_add(&a->sequence, a->type.source == DL_INPUT_INT8 ? DatumGetInt64(value) : (int64) number);
 	words[0] = dl_encode_number(number, a->column.offset);
 	if (unlikely((words[0] & 0x7f800000) == 0x7f800000))
 		dl_encode_not_finite(a->name, number);

@@ -168,9 +168,10 @@ read_rows(Training *t)
 		r->options.threads = dl_setting_threads();
 	r->options.memory = (int64_t) dl_setting_training_memory();
 	r->query = t->query;
-	r->search_path = GetConfigOption("search_path", false, false);
-	r->timezone = GetConfigOption("TimeZone", false, false);
-	r->datestyle = GetConfigOption("DateStyle", false, false);
+	/* copies: the query may change the settings */
+	r->search_path = pstrdup(GetConfigOption("search_path", false, false));
+	r->timezone = pstrdup(GetConfigOption("TimeZone", false, false));
+	r->datestyle = pstrdup(GetConfigOption("DateStyle", false, false));
 	r->matmul_precision = t->options.matmul_precision != NULL ? t->options.matmul_precision : "high";
 	dl_query_run(t->query, &receiver);
 	dl_row_encoder_finish(t->encoder, t->quiet, r);
@@ -252,10 +253,11 @@ dl_sql_train(PG_FUNCTION_ARGS)
 
 	INSTR_TIME_SET_CURRENT(started);
 	PreventCommandIfReadOnly("dl.train()");
+	PreventCommandIfParallelMode("dl.train()");
 	old = MemoryContextSwitchTo(context);
 	read_arguments(fcinfo, t);
 	dl_registry_check_store(t->name);
-	t->arena = dl_arena_for_context(context, 0);
+	t->arena = dl_arena_for_context(context, dl_setting_training_memory());
 	check_network(t);
 
 	t->training = dl_training_begin(true, dl_setting_training_memory());

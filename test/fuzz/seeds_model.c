@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model_samples.h"
-#include "safetensors_cases.h"
+#include "../unit/model_samples.h"
+#include "../unit/safetensors_cases.h"
 
 #define LARGEST_SEED 8192
 

@@ -257,6 +257,8 @@ test_blas(void)
 	}
 	printf("# OpenBLAS runs %s\n", dl_cpu_blas_core());
 	ok(dl_cpu_blas_core()[0] != '\0', "an open OpenBLAS names its core");
+	test_gemm(DL_CPU_PLAIN);
+	test_rows(DL_CPU_PLAIN);
 	ok(dl_cpu_blas_open() == NULL, "opening it twice is one opening");
 	ok(getenv("OPENBLAS_NUM_THREADS") == NULL && getenv("OPENBLAS_CORETYPE") == NULL, "the environment is as before");
 }

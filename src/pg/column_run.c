@@ -1,0 +1,223 @@
+/*
+ * column_run.c
+ *    All columns of a row to the features of a model, for scoring row by row.
+ *
+ * Rows come by the million, and most columns are plain numbers: those are read
+ * by loops that call nothing and hardly branch.  What they cannot take (infinity,
+ * NaN) goes again through dl_column_source_encode(), which says what is wrong.
+ */
+#include "pg/column_source.h"
+
+#include <math.h>
+
+#include "pg/compat.h"
+
+#define EXPONENT UINT32_C(0x7f800000)
+
+/* Where the values of a row are; the steps are constants wherever this is used. */
+typedef struct Row
+{
+	const char *values;
+	Size		value_step;
+	const char *nulls;
+	Size		null_step;
+} Row;
+
+static bool
+is_plain(const DlColumnSource *s)
+{
+	return !s->literal && s->column->kind == DL_COLUMN_NUMBER && s->type.source <= DL_INPUT_BOOL &&
+		s->type.source != DL_INPUT_NUMERIC && (s->type.source != DL_INPUT_INT8 || FLOAT8PASSBYVAL);
+}
+
+static bool
+continues(const DlColumnRun *run, const DlColumnSource *s)
+{
+	const DlColumnSource *last = run->sources + run->count - 1;
+
+	return run->plain && is_plain(s) && s->type.source == run->source && s->position == last->position + 1 &&
+		s->column->first_word == last->column->first_word + 1;
+}
+
+static void
+set_offsets(DlColumnRun *run)
+{
+	run->offsets = palloc(sizeof(double) * (Size) run->count);
+	run->float_offsets = palloc(sizeof(float) * (Size) run->count);
+	run->single = run->source == DL_INPUT_FLOAT4;
+	for (int i = 0; i < run->count; i++)
+	{
+		run->offsets[i] = run->sources[i].column->offset;
+		run->float_offsets[i] = (float) run->offsets[i];
+		run->single = run->single && (double) run->float_offsets[i] == run->offsets[i];
+	}
+}
+
+void
+dl_column_runs_set(DlColumnRuns *runs, DlColumnSource *sources, int count)
+{
+	runs->count = 0;
+	runs->runs = palloc0(sizeof(DlColumnRun) * (Size) Max(count, 1));
+	for (int i = 0; i < count; i++)
+	{
+		DlColumnRun *run = runs->runs + runs->count - 1;
+
+		if (runs->count > 0 && continues(run, &sources[i]))
+		{
+			run->count++;
+			continue;
+		}
+		run = &runs->runs[runs->count++];
+		run->sources = &sources[i];
+		run->count = 1;
+		run->plain = is_plain(&sources[i]);
+		run->source = sources[i].type.source;
+	}
+	for (int i = 0; i < runs->count; i++)
+		if (runs->runs[i].plain)
+			set_offsets(&runs->runs[i]);
+}
+
+static inline Datum
+value_at(const Row *row, int i)
+{
+	return *(const Datum *) (row->values + (Size) i * row->value_step);
+}
+
+static inline bool
+null_at(const Row *row, int i)
+{
+	return *(const bool *) (row->nulls + (Size) i * row->null_step);
+}
+
+/*
+ * The difference of two float4 rounds to the same float4 whether it is taken in
+ * float or in double first (double has more than twice the digits and two: S. Figueroa, "When is
+ * double rounding innocuous?", 1995), so these are the words of dl_encode_number().
+ */
+static inline uint32_t
+encode_single(float x, float offset, uint32_t *special)
+{
+	float		stored = x - offset;
+	uint32_t	bits;
+	uint32_t	word;
+
+	memcpy(&bits, &x, sizeof(bits));
+	memcpy(&word, &stored, sizeof(word));
+	*special = (bits & EXPONENT) == EXPONENT;
+	return word;
+}
+
+/* These loops give false when a value is not finite. */
+static inline bool
+encode_singles(const DlColumnRun *run, const Row *row, uint32_t *words)
+{
+	uint32_t	special = 0;
+
+	for (int i = 0; i < run->count; i++)
+	{
+		uint32_t	not_finite;
+		uint32_t	word = encode_single(DatumGetFloat4(value_at(row, i)), run->float_offsets[i], &not_finite);
+		bool		null = null_at(row, i);
+
+		words[i] = null ? DL_WORD_MISSING : word;
+		special |= null ? 0 : not_finite;
+	}
+	return special == 0;
+}
+
+static inline double
+plain_number(DlInputSource source, Datum value)
+{
+	switch (source)
+	{
+		case DL_INPUT_INT2:
+			return DatumGetInt16(value);
+		case DL_INPUT_INT4:
+			return DatumGetInt32(value);
+		case DL_INPUT_FLOAT4:
+			return (double) DatumGetFloat4(value);
+		case DL_INPUT_FLOAT8:
+			return DatumGetFloat8(value);
+		default:
+			return dl_datum_number(source, value);
+	}
+}
+
+static inline bool
+encode_doubles(const DlColumnRun *run, const Row *row, uint32_t *words)
+{
+	bool		finite = true;
+
+	for (int i = 0; i < run->count; i++)
+	{
+		double		number = 0;
+
+		if (null_at(row, i))
+			words[i] = DL_WORD_MISSING;
+		else
+		{
+			number = plain_number(run->source, value_at(row, i));
+			words[i] = dl_encode_number(number, run->offsets[i]);
+		}
+		finite = finite && isfinite(number);
+	}
+	return finite;
+}
+
+static inline void
+encode(const DlColumnRuns *runs, const Row *row, uint32_t *features)
+{
+	for (int r = 0; r < runs->count; r++)
+	{
+		const DlColumnRun *run = &runs->runs[r];
+		DlColumnSource *first = run->sources;
+		uint32_t   *words = features + first->column->first_word;
+		Row			part = *row;
+
+		part.values += (Size) first->position * row->value_step;
+		part.nulls += (Size) first->position * row->null_step;
+		if (run->plain && likely(run->single ? encode_singles(run, &part, words) : encode_doubles(run, &part, words)))
+			continue;
+		for (int i = 0; i < run->count; i++)
+			dl_column_source_encode(&first[i], value_at(&part, i), null_at(&part, i), features);
+	}
+}
+
+void
+dl_column_runs_encode_arguments(const DlColumnRuns *runs, const NullableDatum *arguments, uint32_t *features)
+{
+	Row			row = {
+		(const char *) &arguments->value, sizeof(NullableDatum), (const char *) &arguments->isnull, sizeof(NullableDatum)
+	};
+
+	encode(runs, &row, features);
+}
+
+void
+dl_column_runs_encode_values(const DlColumnRuns *runs, const Datum *values, const bool *nulls, uint32_t *features)
+{
+	Row			row = {(const char *) values, sizeof(Datum), (const char *) nulls, sizeof(bool)};
+
+	encode(runs, &row, features);
+}
+
+bool
+dl_column_runs_encode_floats(const DlColumnRuns *runs, const float4 *values, uint32_t *features)
+{
+	const DlColumnRun *run = runs->runs;
+	uint32_t   *words;
+	uint32_t	special = 0;
+
+	if (runs->count != 1 || !run->single)
+		return false;
+	words = features + run->sources->column->first_word;
+	for (int i = 0; i < run->count; i++)
+	{
+		uint32_t	not_finite;
+
+		words[i] = encode_single(values[i], run->float_offsets[i], &not_finite);
+		special |= not_finite;
+	}
+	return special == 0;
+}

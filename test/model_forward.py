@@ -1,0 +1,251 @@
+#!/usr/bin/env python3
+"""Reads the bytes of a dl.model with the safetensors package and predicts rows with NumPy.
+
+    model_forward.py MODEL.safetensors ROWS.csv
+
+ROWS.csv has a header with the names of the columns, and the values as PostgreSQL prints them: numbers, texts, dates
+and timestamps in ISO form without time zone, arrays as {1,2,3}, booleans as true and false.  An empty field is
+missing.  Prints a line a row: the value, the probability of the second class, or the probabilities of all classes,
+separated by commas.
+
+Nothing here knows the C code or the network language: it is what docs/model-format.md says, and shows that a model
+can be used without PostgreSQL.
+"""
+
+import csv
+import datetime
+import json
+import math
+import statistics
+import sys
+
+import numpy
+from safetensors import safe_open
+
+LIMIT = 1e6  # of a scaled number; 1e12 of one as stored
+
+
+def read_model(path):
+    with safe_open(path, framework="np") as file:
+        document = json.loads(file.metadata()["deep_learning"])
+        return document, {name: file.get_tensor(name) for name in file.keys()}
+
+
+def text_of(value):
+    """A text of the document as bytes."""
+    return bytes.fromhex(value["hex"]) if isinstance(value, dict) else value.encode()
+
+
+# --- rows to words ---------------------------------------------------------
+
+
+def cycle(share):
+    angle = 2 * math.pi * share
+    return [math.sin(angle), math.cos(angle)]
+
+
+def moment_words(value, column):
+    moment = datetime.datetime.fromisoformat(value)
+    day = datetime.datetime(moment.year, moment.month, moment.day)
+    fraction = (moment - day) / datetime.timedelta(days=1)
+    days = (day - datetime.datetime(2000, 1, 1)).days
+    length = (datetime.datetime(moment.year + 1, 1, 1) - datetime.datetime(moment.year, 1, 1)).days
+    year = (day - datetime.datetime(moment.year, 1, 1)).days
+    words = [days - column["offset"] + fraction]
+    words += cycle((year + fraction) / length) + cycle(((days + 5) % 7 + fraction) / 7)
+    return words + cycle(fraction) if column["words"] == 7 else words
+
+
+def column_words(value, column):
+    """The numbers of one value, NaN for a missing one."""
+    if value == "":
+        return [math.nan] * column["words"]
+    if column["kind"] in ("date", "timestamp"):
+        return moment_words(value, column)
+    if column["kind"] == "array":
+        items = value.strip("{}[]").split(",")
+        return [math.nan if item == "NULL" else float(item) - column["offset"] for item in items]
+    return [float(value) - column["offset"]]
+
+
+def encode(document, rows):
+    """Words of the numbers [rows, feature_words] (float32), and the codes of each category."""
+    words = numpy.full((len(rows), document["feature_words"]), numpy.nan, numpy.float32)
+    codes = {}
+    for index, column in enumerate(document["columns"]):
+        name = text_of(column["name"]).decode(errors="surrogateescape")
+        values = [row[name] for row in rows]
+        if column["kind"] == "category":
+            vocabulary = {text_of(text): code for code, text in enumerate(column["vocabulary"])}
+            codes[index] = [vocabulary.get(value.encode(errors="surrogateescape"), -1) if value != "" else -1 for value in values]
+            continue
+        first = column["first_word"]
+        for r, value in enumerate(values):
+            words[r, first : first + column["words"]] = column_words(value, column)
+    return words, codes
+
+
+# --- words to the network's inputs -----------------------------------------
+
+
+def scale_quantile(x, quantiles):
+    low = numpy.searchsorted(quantiles, x, "left")
+    high = numpy.searchsorted(quantiles, x, "right")
+    if high > low:
+        position = (low + high - 1) / 2
+    elif low == 0 or low == len(quantiles):
+        position = 0 if low == 0 else len(quantiles) - 1
+    else:
+        before, after = float(quantiles[low - 1]), float(quantiles[low])
+        position = low - 1 + (float(x) - before) / (after - before)
+    return statistics.NormalDist().inv_cdf((position + 0.5) / len(quantiles))
+
+
+def scale_number(x, kind, center, scale, quantiles):
+    if kind == "quantile":
+        return numpy.array([0.0 if math.isnan(v) else scale_quantile(v, quantiles) for v in x])
+    limit = 1e12 if kind == "none" else LIMIT
+    y = numpy.clip(numpy.nan_to_num((x - center) * scale, nan=0.0), -limit, limit)
+    return y / numpy.sqrt(1 + (y / 3) ** 2) if kind == "robust" else y
+
+
+def prepare(document, tensors, words, codes):
+    preparation = document["preparation"]
+    numbers, embedded = [], []
+    quantile = 0
+    for i, word in enumerate(tensors["preparation.words"]):
+        count = tensors["preparation.quantile_counts"][i]
+        quantiles = tensors["preparation.quantiles"][quantile : quantile + count]
+        quantile += count
+        kind = preparation["scalings"][tensors["preparation.scalings"][i]]
+        center, scale = tensors["preparation.centers"][i], tensors["preparation.scales"][i]
+        numbers.append(scale_number(words[:, word], kind, center, scale, quantiles))
+    for i, word in enumerate(tensors["preparation.words"]):
+        if tensors["preparation.missing"][i]:
+            numbers.append(numpy.isnan(words[:, word]).astype(float))
+    for i, category in enumerate(preparation["categories"]):
+        levels_of = tensors[f"preparation.map.{i}"]
+        levels = numpy.array([levels_of[c] if 0 <= c < len(levels_of) else -1 for c in codes[category["column"]]])
+        if not category["one_hot"]:
+            embedded.append(levels + 1)
+        elif category["levels"] == 2:
+            numbers.append(numpy.choose(levels + 1, [0.0, -1.0, 1.0]))
+        else:
+            numbers.extend((levels == k).astype(float) for k in range(category["levels"]))
+    rows = len(words)
+    return {
+        "numbers": numpy.stack(numbers, 1) if numbers else numpy.zeros((rows, 0)),
+        "codes": numpy.stack(embedded, 1) if embedded else numpy.zeros((rows, 0), int),
+    }
+
+
+# --- the network -----------------------------------------------------------
+
+
+def softplus(x):
+    return numpy.logaddexp(0, x)
+
+
+def elu(x):
+    return numpy.where(x > 0, x, numpy.expm1(numpy.minimum(x, 0)))
+
+
+ACTIVATIONS = {
+    "identity": lambda x: x,
+    "relu": lambda x: numpy.maximum(x, 0),
+    "leaky_relu": lambda x: numpy.where(x > 0, x, 0.01 * x),
+    "elu": elu,
+    "selu": lambda x: 1.0507009873554805 * numpy.where(x > 0, x, 1.6732632423543772 * elu(x)),
+    "gelu": lambda x: x * 0.5 * (1 + numpy.vectorize(math.erf)(x / math.sqrt(2))),
+    "silu": lambda x: x * numpy.exp(-softplus(-x)),
+    "mish": lambda x: x * numpy.tanh(softplus(x)),
+    "tanh": numpy.tanh,
+    "sigmoid": lambda x: numpy.exp(-softplus(-x)),
+    "softplus": softplus,
+}
+
+
+def periodic(x, frequency, phase, weight, bias):
+    columns = len(frequency)
+    parts = []
+    for i in range(columns):
+        cosines = numpy.cos(2 * math.pi * x[:, i : i + 1] * frequency[i] + phase[i])
+        parts += [x[:, i : i + 1], cosines @ weight[i] + bias[i]]
+    return numpy.concatenate(parts + [x[:, columns:]], 1)
+
+
+def run_node(node, inputs, feeds):
+    op = node["op"]
+    x = inputs[0] if inputs else None
+    if op == "input":
+        return feeds[node["name"]]
+    if op == "dense":
+        y = x @ inputs[1].T + (inputs[2] if len(inputs) > 2 else 0)
+        return ACTIVATIONS[node["activation"]](y)
+    if op == "activation":
+        return ACTIVATIONS[node["activation"]](x)
+    if op == "parametric_activation":
+        return x + inputs[1] * (ACTIVATIONS[node["activation"]](x) - x)
+    if op == "dropout":
+        return x
+    if op == "add":
+        return x + inputs[1]
+    if op in ("multiply", "scale_columns"):
+        return x * inputs[1]
+    if op == "concat":
+        return numpy.concatenate(inputs, 1)
+    if op == "slice":
+        return x[:, node["start"] : node["start"] + node["count"]]
+    if op == "embedding":
+        return inputs[1][x[:, node["column"]].astype(int)]
+    if op == "layer_norm":
+        mean, variance = x.mean(1, keepdims=True), x.var(1, keepdims=True)
+        return (x - mean) / numpy.sqrt(variance + node["epsilon"]) * inputs[1] + inputs[2]
+    if op == "batch_norm":
+        return (x - inputs[3]) / numpy.sqrt(inputs[4] + node["epsilon"]) * inputs[1] + inputs[2]
+    if op == "periodic":
+        return periodic(x, *inputs[1:])
+    sys.exit(f"model_forward.py: operator {op} is not known")
+
+
+def forward(document, tensors, member, feeds):
+    values = {}
+    for node in document["graph"]["nodes"]:
+        inputs = [
+            tensors[f"{member}.{key}"].astype(float) if isinstance(key, str) else values[key] for key in node["inputs"]
+        ]
+        values[node["id"]] = run_node(node, inputs, feeds)
+    return values[document["graph"]["output"]]
+
+
+def results(document, outputs):
+    """Outputs of one member in units of the target, or probabilities."""
+    target = document["target"]
+    if document["task"] == "regression":
+        low, high = ([float(v) for v in target[key]] for key in ("low", "high"))
+        return numpy.clip(outputs * target["scale"] + target["center"], low, high)
+    logits = outputs / target["temperature"]
+    if document["task"] == "multiclass":
+        powers = numpy.exp(logits - logits.max(1, keepdims=True))
+        return powers / powers.sum(1, keepdims=True)
+    return ACTIVATIONS["sigmoid"](logits)
+
+
+def predict(document, tensors, rows):
+    feeds = prepare(document, tensors, *encode(document, rows))
+    members = [results(document, forward(document, tensors, m, feeds)) for m in range(document["members"])]
+    return sum(members) / len(members)
+
+
+def main():
+    if len(sys.argv) != 3:
+        sys.exit("usage: model_forward.py MODEL.safetensors ROWS.csv")
+    document, tensors = read_model(sys.argv[1])
+    with open(sys.argv[2], newline="", encoding="utf-8", errors="surrogateescape") as file:
+        rows = list(csv.DictReader(file))
+    for row in predict(document, tensors, rows):
+        print(",".join(repr(float(value)) for value in row))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+# A training ends within 100 ms of a cancel, a timeout, or the client's death, wherever
+# it is, and leaves nothing behind: no worker, no temporary file, no thread.
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep time);
+use Training;
+
+srand(1);
+my $node = new_server('cancel', max_connections => 30, shared_buffers => '64MB');
+make_rows($node, 'small', 20000);
+
+# A query that hands out its rows slowly, so that the training is still reading.
+$node->safe_psql('postgres', q(
+	CREATE FUNCTION slowly(i integer) RETURNS real LANGUAGE plpgsql VOLATILE AS
+	$$ BEGIN IF i % 50 = 0 THEN PERFORM pg_sleep(0.002); END IF; RETURN sin(i); END; $$;
+	CREATE VIEW slow AS SELECT slowly(i) AS a, i::real / 7 AS b, cos(i) AS y FROM generate_series(1, 10000000) AS i));
+
+my $running = "query LIKE '%endless%' AND backend_type = 'client backend' AND state = 'active' AND pid <> pg_backend_pid()";
+
+# The process id of the session that trains, once it does.
+sub training_session
+{
+	my ($in_worker) = @_;
+	my $pid = '';
+	wait_for(20, sub { $pid = $node->safe_psql('postgres', "SELECT pid FROM pg_stat_activity WHERE $running"); $pid ne '' })
+	  or die 'no training started';
+	wait_for(20, sub { workers($node) > 0 }) or die 'no worker started' if $in_worker;
+	return $pid;
+}
+
+sub clean
+{
+	my ($what) = @_;
+	ok(wait_for(10, sub { workers($node) == 0 }), "$what: no worker is left");
+	ok(wait_for(10, sub { !temporary_files($node) }), "$what: no temporary file is left");
+}
+
+# Milliseconds from the signal, which the server itself times, to the end of the session's psql.
+sub interrupt
+{
+	my ($table, $in_worker, $function) = @_;
+	my ($out, $err) = ('', '');
+	my $setting = $in_worker ? 'on' : 'off';
+	my $psql = start_psql($node, "SET deep_learning.training_worker = $setting; " . start_training($table), \$out, \$err);
+	my $pid = training_session($in_worker);
+	sleep(0.05 + rand(0.4));
+	my $sent = $node->safe_psql('postgres', "SELECT extract(epoch FROM clock_timestamp()) FROM $function($pid)");
+	$psql->finish;
+	my $end = time();
+	like($err, $function eq 'pg_cancel_backend' ? qr/canceling statement due to user request/ : qr/terminating connection/,
+		"$function, $table, worker $setting: the client was told");
+	return 1000 * ($end - $sent);
+}
+
+for my $in_worker (1, 0)
+{
+	for my $table ('small', 'slow')
+	{
+		my $name = "$table, " . ($in_worker ? 'worker' : 'session');
+		my @took = map { interrupt($table, $in_worker, 'pg_cancel_backend') } 1 .. 3;
+		cmp_ok(median(@took), '<', 100, "cancel, $name: ends within 100 ms (median)") or diag "@took";
+		interrupt($table, $in_worker, 'pg_terminate_backend');
+		clean("cancel and terminate, $name");
+	}
+}
+
+# statement_timeout, measured inside the session, which goes on.  The threads are counted while it still lives.
+for my $in_worker (1, 0)
+{
+	my $setting = $in_worker ? 'on' : 'off';
+	for my $table ('small', 'slow')
+	{
+		my @late;
+		for my $run (1 .. 3)
+		{
+			my $limit = 200 + int(rand(300));
+			my $output = $node->safe_psql('postgres', qq(
+				SET deep_learning.training_worker = $setting;
+				SELECT set_config('test.since', extract(epoch FROM clock_timestamp())::text, false) IS NOT NULL;
+				SET statement_timeout = $limit;
+				\\set ON_ERROR_STOP off
+				\\set VERBOSITY sqlstate
+				@{[ start_training($table) ]}
+				\\echo :LAST_ERROR_SQLSTATE
+				RESET statement_timeout;
+				SELECT round(1000 * (extract(epoch FROM clock_timestamp())::numeric - current_setting('test.since')::numeric) - $limit);
+				SELECT count(*) FROM pg_ls_dir('/proc/' || pg_backend_pid() || '/task');), on_error_stop => 0);
+			my (undef, $state, $late, $threads) = split /\n/, $output;
+			is($state, '57014', "timeout, $table, worker $setting: query_canceled");
+			is($threads, 1, "timeout, $table, worker $setting: no thread is left in the session");
+			push @late, $late;
+		}
+		cmp_ok(median(@late), '<', 100, "timeout, $table, worker $setting: ends within 100 ms (median)") or diag "@late";
+	}
+	clean("timeout, worker $setting");
+}
+
+# A cancel that is caught inside a function: the session's own thread ends with the statement that failed.
+is($node->safe_psql('postgres', qq(
+	SET deep_learning.training_worker = off;
+	CREATE FUNCTION caught() RETURNS text LANGUAGE plpgsql AS \$f\$
+	BEGIN
+		BEGIN
+			PERFORM set_config('statement_timeout', '0', false);
+			PERFORM dl.train('caught', 'SELECT a, b, 1 / (c - 50)::integer AS y FROM small', 'y', quiet => true);
+		EXCEPTION WHEN division_by_zero THEN
+			RETURN SQLSTATE;
+		END;
+	END; \$f\$;
+	SELECT caught(), (SELECT count(*) FROM pg_ls_dir('/proc/' || pg_backend_pid() || '/task'));)),
+	'22012|1', 'an error that is caught leaves no thread');
+
+# The client dies: the server notices by itself.
+for my $in_worker (1, 0)
+{
+	my $setting = $in_worker ? 'on' : 'off';
+	for my $table ('small', 'slow')
+	{
+		my ($out, $err) = ('', '');
+		my $psql = start_psql($node, "SET deep_learning.training_worker = $setting; " . start_training($table), \$out, \$err);
+		my $pid = training_session($in_worker);
+		sleep(0.1 + rand(0.3));
+		kill 'KILL', $psql->{KIDS}[0]{PID};
+		my $since = time();
+		ok(wait_for(10, sub { !-d "/proc/$pid" }), "client killed, $table, worker $setting: the session ends");
+		# looked for every 100 ms while it computes
+		cmp_ok(time() - $since, '<', 2, "client killed, $table, worker $setting: soon");
+		eval { $psql->finish };
+		clean("client killed, $table, worker $setting");
+	}
+}
+
+# A training holds up no other database, nor a shutdown.
+my ($out, $err) = ('', '');
+my $psql = start_psql($node, start_training('small'), \$out, \$err);
+training_session(1);
+$node->safe_psql('postgres', 'CREATE DATABASE other');
+my $since = time();
+$node->safe_psql('postgres', 'DROP DATABASE other');
+cmp_ok(time() - $since, '<', 2, 'DROP DATABASE of another database does not wait for a training');
+is(workers($node), 1, 'which still runs');
+
+is($node->safe_psql('postgres', "SELECT rows FROM dl.train('works', 'small', 'y', network => 'dense(4)', epochs => 1, quiet => true)"),
+	'20000', 'training still works');
+$since = time();
+$node->stop('fast');
+cmp_ok(time() - $since, '<', 5, 'a fast shutdown does not wait for a training');
+eval { $psql->finish };
+unlike(slurp_file($node->logfile), qr/terminated by signal|PANIC|TRAP/, 'nothing crashed');
+done_testing();
