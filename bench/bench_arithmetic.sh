@@ -73,10 +73,14 @@ compare_losses()
 	cat "$scratch/$name".torch_*.loss >"$scratch/losses" 2>/dev/null || return 0
 	theirs=$(awk -v ours="$ours" '{s += $1; q += $1 * $1; n++}
 		END {
-			m = s / n; e = n > 1 ? sqrt((q - n * m * m > 0 ? q - n * m * m : 0) / (n - 1) / n) : 0
+			m = s / n
+			v = q - n * m * m
+			e = n > 1 && v > 0 ? sqrt(v / (n - 1) / n) : 0
 			d = (ours - m) / m
-			verdict = d <= 0.02 && d >= -0.02 ? "agrees within 2 %" : d < 0 ? "ours is lower" :
-				ours - m <= 2 * e ? "ours is higher, within two standard errors" : "DIFFERS: ours is higher"
+			verdict = "DIFFERS: ours is higher"
+			if (ours - m <= 2 * e) verdict = "ours is higher, within two standard errors"
+			if (d < 0) verdict = "ours is lower"
+			if (d <= 0.02 && d >= -0.02) verdict = "agrees within 2 %"
 			printf "%.5g|+- %.2g, mean of the last batch of %d runs; %s by %.1f %%", m, e, n, verdict, 100 * d
 		}' "$scratch/losses")
 	report "$label" 'final loss, PyTorch' "${theirs%%|*}" '' "${theirs#*|}"

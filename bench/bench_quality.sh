@@ -48,9 +48,14 @@ column_types()
 			}
 	}
 	END {
-		for (i = 1; i <= n; i++)
-			printf "%s\"%s\" %s", i > 1 ? ", " : "", name[i], !integer_not[i] ? "bigint" : !number_not[i] ? "double precision" :
-				!date_not[i] ? "date" : !boolean_not[i] ? "boolean" : "text"
+		for (i = 1; i <= n; i++) {
+			type = "text"
+			if (!boolean_not[i]) type = "boolean"
+			if (!date_not[i]) type = "date"
+			if (!number_not[i]) type = "double precision"
+			if (!integer_not[i]) type = "bigint"
+			printf "%s\"%s\" %s", (i > 1 ? ", " : ""), name[i], type
+		}
 	}' "$1"
 }
 

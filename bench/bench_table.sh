@@ -50,9 +50,9 @@ for batch in 256 1024; do
 	scan=$(for _ in 1 2 3; do sql_milliseconds 'SELECT sum(y) FROM bench_rows'; done | least)
 	steps=$(for _ in 1 2 3; do build/bench/train_step --batch "$batch" --rows "$rows" --threads "$(nproc)" |
 		json_field train_s; done | least | awk '{print $1 * 1000}')
-	report "$label" '  a scan of the table' "$scan" ms 'SELECT sum(last column), which reading has to do too'
-	report "$label" '  the steps alone' "$steps" ms 'build/bench/train_step, as many threads as processors'
-	report "$label" '  all else' "$(calculate "$(least <"$scratch/$batch.ours") - $scan - $steps")" ms \
+	report "$label" '- a scan of the table' "$scan" ms 'SELECT sum(last column), which reading has to do too'
+	report "$label" '- the steps alone' "$steps" ms 'build/bench/train_step, as many threads as processors'
+	report "$label" '- all else' "$(calculate "$(least <"$scratch/$batch.ours") - $scan - $steps")" ms \
 		'encoding, preparing, measuring, storing'
 
 	theirs=$(for threads in ${peers[@]+"${peers[@]}"}; do
@@ -60,7 +60,7 @@ for batch in 256 1024; do
 	done | sort -g | head -1 | cut -d' ' -f2)
 	[ -n "$theirs" ] || continue
 	report "$label" "PyTorch, $theirs" "$(median <"$scratch/$batch.$theirs")" ms "least $(least <"$scratch/$batch.$theirs")"
-	report "$label" '  its COPY BINARY and parsing' "$(median <"$scratch/$batch.torch_read")" ms
+	report "$label" '- its COPY BINARY and parsing' "$(median <"$scratch/$batch.torch_read")" ms
 	report "$label" 'PyTorch / ours, medians' "$(calculate "$(median <"$scratch/$batch.$theirs") / $ours")" times
 	report "$label" 'PyTorch / ours, least' \
 		"$(calculate "$(least <"$scratch/$batch.$theirs") / $(least <"$scratch/$batch.ours")")" times

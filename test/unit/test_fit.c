@@ -31,12 +31,12 @@ test_columns(void)
 	t.request.options.one_hot = 4;
 	t.request.options.epochs = 40;
 	fit_rows_begin(&t, 0);
-	dl_random_init(&random, 1, 0);
+	dl_random_seed(&random, 1, 0);
 	for (int i = 0; i < 600; i++)
 	{
-		double		x = dl_random_double(&random);
-		int			small = (int) (dl_random_next(&random) % 3);
-		int			wide = (int) (dl_random_next(&random) % 16);
+		double		x = dl_random_uniform(&random);
+		int			small = (int) dl_random_below(&random, 3);
+		int			wide = (int) dl_random_below(&random, 16);
 		bool		missing = i % 10 == 0;
 
 		fit_number(&t, 0, missing ? NAN : 1e9 + 16 * floor(x * 64));
