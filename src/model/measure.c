@@ -22,13 +22,18 @@ add(DlMetricValue *metrics, int *count, const char *name, double value)
 	metrics[(*count)++] = (DlMetricValue) {name, value};
 }
 
-/* float32 holds differences from a common value better than large numbers themselves. */
+/*
+ * float32 holds differences from a common value better than large numbers
+ * themselves: shift, of each column, is taken off.  NULL: none.
+ */
 static DlStatus
-to_floats(DlArena *arena, const double *values, size_t cells, double shift, float **result, DlError *error)
+to_floats(DlArena *arena, const double *values, int64_t rows, int32_t width, const double *shift, float **result,
+		  DlError *error)
 {
-	DL_TRY(dl_arena_calloc(arena, cells, sizeof(float), result, error));
-	for (size_t i = 0; i < cells; i++)
-		(*result)[i] = (float) (values[i] - shift);
+	DL_TRY(dl_arena_calloc(arena, (size_t) rows, (size_t) width * sizeof(float), result, error));
+	for (int64_t i = 0; i < rows; i++)
+		for (int32_t k = 0; k < width; k++)
+			(*result)[i * width + k] = (float) (values[i * width + k] - (shift != NULL ? shift[k] : 0));
 	return DL_OK;
 }
 
@@ -36,13 +41,12 @@ static DlStatus
 measure_values(DlArena *scratch, int64_t rows, int32_t width, const double *results, const double *target,
 			   const float *weight, int *count, DlMetricValue *metrics, DlError *error)
 {
-	size_t		cells = (size_t) rows * (size_t) width;
-	double		shift = cells > 0 ? target[0] : 0;
 	float	   *predicted;
 	float	   *wanted;
 
-	DL_TRY(to_floats(scratch, results, cells, shift, &predicted, error));
-	DL_TRY(to_floats(scratch, target, cells, shift, &wanted, error));
+	/* the first row's targets */
+	DL_TRY(to_floats(scratch, results, rows, width, target, &predicted, error));
+	DL_TRY(to_floats(scratch, target, rows, width, target, &wanted, error));
 	add(metrics, count, "rmse", dl_metric_rmse(rows, width, predicted, wanted, weight));
 	add(metrics, count, "mae", dl_metric_mae(rows, width, predicted, wanted, weight));
 	add(metrics, count, "r2", dl_metric_r2(rows, width, predicted, wanted, weight));
@@ -73,7 +77,7 @@ measure_classes(DlArena *scratch, int64_t rows, int32_t width, const double *res
 		double		area;
 		float	   *score;
 
-		DL_TRY(to_floats(scratch, results, (size_t) rows, 0, &score, error));
+		DL_TRY(to_floats(scratch, results, rows, 1, NULL, &score, error));
 		DL_TRY(dl_metric_roc_auc(rows, score, target, weight, &area, error));
 		add(metrics, count, "roc_auc", area);
 	}
