@@ -380,6 +380,8 @@ encode_array(const DlInputType *type, const DlColumn *column, Datum value, uint3
 		if (isinf(numbers[i]))
 			dl_encode_not_finite(column->name, numbers[i]);
 		words[i] = isnan(numbers[i]) ? DL_WORD_MISSING : dl_encode_number(numbers[i], column->offset);
+		if (!isnan(numbers[i]) && (words[i] & 0x7f800000) == 0x7f800000)
+			dl_encode_not_finite(column->name, numbers[i]);
 	}
 	pfree(numbers);
 }
@@ -416,6 +418,8 @@ dl_encode_for_scoring(DlInputType *type, const DlColumn *column, Datum value, bo
 				if (!isfinite(number))
 					dl_encode_not_finite(column->name, number);
 				words[0] = dl_encode_number(number, column->offset);
+				if (unlikely((words[0] & 0x7f800000) == 0x7f800000))
+					dl_encode_not_finite(column->name, number);
 				break;
 			}
 		case DL_COLUMN_CATEGORY:

@@ -105,13 +105,13 @@ receiver_nothing(DestReceiver *self)
 }
 
 static void
-execute(PlannedStmt *plan, const char *text, const DlQueryReceiver *receiver)
+execute(PlannedStmt *planned, const char *text, const DlQueryReceiver *receiver)
 {
 	Receiver	dest = {
 		.pub = {receiver_row, receiver_startup, receiver_nothing, receiver_nothing, DestNone},
 		.receiver = receiver,
 	};
-	QueryDesc  *desc = CreateQueryDesc(plan, text, GetActiveSnapshot(), InvalidSnapshot, &dest.pub, NULL, NULL, 0);
+	QueryDesc  *desc = CreateQueryDesc(planned, text, GetActiveSnapshot(), InvalidSnapshot, &dest.pub, NULL, NULL, 0);
 
 	ExecutorStart(desc, 0);
 	receiver->begin(receiver->context, desc->tupDesc);
@@ -121,23 +121,49 @@ execute(PlannedStmt *plan, const char *text, const DlQueryReceiver *receiver)
 	FreeQueryDesc(desc);
 }
 
+/* A position in this query is not one in the statement that called us. */
+static void
+move_position(void *context)
+{
+	int			position = geterrposition();
+
+	if (position > 0)
+	{
+		errposition(0);
+		internalerrposition(position);
+		internalerrquery(context);
+	}
+}
+
+static PlannedStmt *
+plan(const char *text)
+{
+	ErrorContextCallback callback = {
+		.previous = error_context_stack, .callback = move_position, .arg = unconstify(char *, text),
+	};
+	PlannedStmt *result;
+
+	error_context_stack = &callback;
+	result = pg_plan_query(analyze(text), text, 0, NULL);
+	error_context_stack = callback.previous;
+	return result;
+}
+
 void
 dl_query_run(const char *text, const DlQueryReceiver *receiver)
 {
 	char	   *table = query_of_table(text);
 	const char *source = table != NULL ? table : text;
 	int			nest_level = NewGUCNestLevel();
-	Query	   *query;
-	PlannedStmt *plan;
+	PlannedStmt *planned;
 
 	(void) set_config_option("synchronize_seqscans", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	query = analyze(source);
-	plan = pg_plan_query(query, source, 0, NULL);
+	planned = plan(source);
 
 	/* the query sees what the transaction did up to here */
 	PushCopiedSnapshot(GetActiveSnapshot());
 	UpdateActiveSnapshotCommandId();
-	execute(plan, source, receiver);
+	execute(planned, source, receiver);
 	PopActiveSnapshot();
 	AtEOXact_GUC(true, nest_level);
 }
