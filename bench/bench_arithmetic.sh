@@ -81,7 +81,7 @@ compare_losses()
 			if (ours - m <= 2 * e) verdict = "ours is higher, within two standard errors"
 			if (d < 0) verdict = "ours is lower"
 			if (d <= 0.02 && d >= -0.02) verdict = "agrees within 2 %"
-			printf "%.5g|+- %.2g, mean of the last batch of %d runs; %s by %.1f %%", m, e, n, verdict, 100 * d
+			printf "%.5g|+- %.2g, mean of the last batch of %d runs; %s by %.1f %%", m, e, n, verdict, 100 * (d < 0 ? -d : d)
 		}' "$scratch/losses")
 	report "$label" 'final loss, PyTorch' "${theirs%%|*}" '' "${theirs#*|}"
 }

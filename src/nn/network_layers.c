@@ -26,16 +26,16 @@ typedef struct DenseSettings
 
 /*
  * Bound of the uniform distribution that a weight starts from: He et al., 2015,
- * for what passes about half of its input; LeCun for selu (Klambauer et al.,
- * 2017); for the others that of PyTorch's nn.Linear.
+ * for smooth activations, which are nearly linear for small inputs; LeCun for
+ * selu (Klambauer et al., 2017); for the others that of PyTorch's nn.Linear.
+ * relu is among these: its scale is free, and from a small one columns that do
+ * not matter leave less noise.
  */
 static double
 weight_bound(DlActivation activation, double in)
 {
 	switch (activation)
 	{
-		case DL_ACTIVATION_RELU:
-		case DL_ACTIVATION_LEAKY_RELU:
 		case DL_ACTIVATION_ELU:
 		case DL_ACTIVATION_GELU:
 		case DL_ACTIVATION_SILU:

@@ -202,13 +202,14 @@ static void
 test_initial(void)
 {
 	Built		b = build("dense(8, relu) > dense(8, selu) > dense(8, rate => 2) > dense(8, relu, parametrization => ntk) "
-						  "> batch_norm > scale > parametric(mish)", 2, 2, 0, 1);
+						  "> batch_norm > scale > parametric(mish) > dense(8, gelu)", 2, 2, 0, 1);
 
-	ok(has_info(&b, "layers.0.weight", DL_INIT_UNIFORM, sqrt(3.0), 1, 1), "relu: He");
+	ok(has_info(&b, "layers.0.weight", DL_INIT_UNIFORM, sqrt(0.5), 1, 1), "relu: as in PyTorch");
 	ok(has_info(&b, "layers.0.bias", DL_INIT_UNIFORM, sqrt(0.5), 1, 0), "bias within 1/sqrt(in), no decay");
 	ok(has_info(&b, "layers.1.weight", DL_INIT_UNIFORM, sqrt(3.0 / 8), 1, 1), "selu: LeCun");
 	ok(has_info(&b, "layers.2.weight", DL_INIT_UNIFORM, sqrt(1.0 / 8), 2, 1), "identity, rate 2");
 	ok(has_info(&b, "layers.2.bias", DL_INIT_UNIFORM, sqrt(1.0 / 8), 2, 0), "... its bias");
+	ok(has_info(&b, "layers.7.weight", DL_INIT_UNIFORM, sqrt(6.0 / 8), 1, 1), "gelu: He");
 	ok(has_info(&b, "layers.3.weight", DL_INIT_NORMAL, sqrt(1.0 / 8), sqrt(1.0 / 8), sqrt(8.0)), "ntk");
 	ok(has_info(&b, "layers.3.bias", DL_INIT_NORMAL, 1, 0.1, 0), "... its bias");
 	ok(has_info(&b, "layers.4.weight", DL_INIT_CONSTANT, 1, 1, 0), "batch_norm: weight");
