@@ -92,6 +92,9 @@ spin_until(const DlThreads *pool, const atomic_uint *word, unsigned wanted)
 		}
 		if (end == 0)
 			end = nanoseconds() + SPIN_NANOSECONDS;
+		/* on a busy machine the other thread may be waiting for this processor */
+		if (pool->spin)
+			sched_yield();
 	} while (pool->spin && nanoseconds() < end);
 	return false;
 }
