@@ -221,6 +221,7 @@ SELECT attempt('SELECT dl.predict(''errors_good'', ''{}''::jsonb, 1)');
 SELECT attempt('SELECT dl.predict(''errors_good'', ''NaN''::real, 1)');
 SELECT attempt('SELECT dl.predict(''errors_good'', ''Infinity''::real, 1)');
 SELECT attempt('SELECT dl.predict(''errors_good'', 1e300, 1)');
+SELECT attempt('SELECT dl.predict(''errors_good'', 1e300::double precision, 1)');
 SELECT attempt('SELECT dl.predict(''errors_good'', 1e400::numeric, 1)');
 SELECT attempt('SELECT dl.predict(''errors_good'', ARRAY[1], 1)');
 SELECT attempt('SELECT dl.predict(''errors_good'', dl.get(''errors_good''), 1)');

@@ -11,6 +11,7 @@
 #define W 8
 #define TILE_VECTORS 2
 #define ROW_VECTORS 8
+#define ROW_SKIPS_ZEROS 1			/* dense_row looks for inputs that are zero */
 #define V_FIRST_IS_FREE 0
 #define OPENBLAS_PAYS 0
 #define INLINE static inline __attribute__((always_inline))
@@ -202,6 +203,13 @@ INLINE V
 v_fill(VN first, V a, V fill)
 {
 	return _mm256_blendv_ps(fill, a, _mm256_castsi256_ps(first));
+}
+
+/* One bit a lane; NaN is not zero. */
+INLINE unsigned
+v_not_zero(V a)
+{
+	return (unsigned) _mm256_movemask_ps(_mm256_cmp_ps(a, _mm256_setzero_ps(), _CMP_NEQ_UQ));
 }
 
 INLINE V

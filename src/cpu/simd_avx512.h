@@ -15,6 +15,7 @@
 #define W 16					/* lanes of a vector */
 #define TILE_VECTORS 4			/* columns of a tile of the matrix product, in vectors */
 #define ROW_VECTORS 8			/* outputs that dense_row keeps in registers, in vectors */
+#define ROW_SKIPS_ZEROS 1			/* dense_row looks for inputs that are zero */
 #define V_FIRST_IS_FREE 1			/* v_load_first() costs no more than v_load() */
 #define OPENBLAS_PAYS 0		/* the tiles here are as fast, see bench/kernels.c */
 #define INLINE static inline __attribute__((always_inline))
@@ -210,6 +211,13 @@ v_fill(VN first, V a, V fill)
 }
 
 /* Four floats, repeated over the vector; and one of them in all lanes (which is a constant). */
+/* One bit a lane; NaN is not zero. */
+INLINE unsigned
+v_not_zero(V a)
+{
+	return _mm512_cmp_ps_mask(a, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+}
+
 INLINE V
 v_load_four(const float *p)
 {

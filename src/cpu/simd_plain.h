@@ -14,6 +14,7 @@
 #define W 4
 #define TILE_VECTORS 2
 #define ROW_VECTORS 8
+#define ROW_SKIPS_ZEROS 0			/* dense_row looks for inputs that are zero */
 #define V_FIRST_IS_FREE 0
 #define OPENBLAS_PAYS 1
 #define INLINE static inline __attribute__((always_inline))

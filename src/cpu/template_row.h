@@ -6,6 +6,8 @@
  * Reading weights is what it costs, so inputs come four to a load.
  */
 
+#define ROW_INPUTS 64			/* inputs looked at together, a bit each */
+
 typedef struct RowPanel
 {
 	int64_t		in;
@@ -24,40 +26,86 @@ row_load(const float *p, bool is_last, VN last)
 	return is_last ? v_load_first(p, last) : v_load(p);
 }
 
-/* vectors is a constant. */
+#if ROW_SKIPS_ZEROS
+/* Which of up to 64 inputs are not zero. */
+INLINE uint64_t
+row_inputs(const float *x, int count)
+{
+	uint64_t	bits = 0;
+	int			i = 0;
+
+	for (; i + W <= count; i += W)
+		bits |= (uint64_t) v_not_zero(v_load(x + i)) << i;
+	if (i < count)
+		bits |= (uint64_t) v_not_zero(v_load_first(x + i, vn_first(count - i))) << i;
+	return bits;
+}
+#endif
+
+/*
+ * vectors is a constant.
+ *
+ * Behind relu, and of one-hot categories, most inputs are zero; adding 0 times a
+ * weight, which is finite, changes no sum, so those are passed over.
+ */
 INLINE void
 row_panel(const RowPanel *p, const int vectors)
 {
 	V			sum[ROW_VECTORS];
-	const float *x = p->x;
 	const float *weight = p->weight;
 	const int64_t stride = p->stride;
 	const VN	last = p->last;
-	int64_t		k = 0;
 
-#define ROW_STEP(input) \
+#define ROW_STEP(input, weights) \
 	do { \
 		V			value = (input); \
 		_Pragma("GCC unroll 8") \
 		for (int v = 0; v < vectors; v++) \
-			sum[v] = v_fma(value, row_load(weight + v * W, v == vectors - 1, last), sum[v]); \
-		weight += stride; \
+			sum[v] = v_fma(value, row_load((weights) + v * W, v == vectors - 1, last), sum[v]); \
 	} while (0)
 
 #pragma GCC unroll 8
 	for (int v = 0; v < vectors; v++)
 		sum[v] = v_zero();
-	for (; k + 4 <= p->in; k += 4)
+	for (int64_t block = 0; block < p->in; block += ROW_INPUTS)
 	{
-		V			four = v_load_four(x + k);
+		const float *x = p->x + block;
+		int			count = p->in - block < ROW_INPUTS ? (int) (p->in - block) : ROW_INPUTS;
+		int			k = 0;
 
-		ROW_STEP(v_one_of_four(four, 0));
-		ROW_STEP(v_one_of_four(four, 1));
-		ROW_STEP(v_one_of_four(four, 2));
-		ROW_STEP(v_one_of_four(four, 3));
+#if ROW_SKIPS_ZEROS
+		uint64_t	bits = row_inputs(x, count);
+
+		if (4 * __builtin_popcountll(bits) <= 3 * count)
+		{
+			for (; bits != 0; bits &= bits - 1)
+			{
+				k = __builtin_ctzll(bits);
+				ROW_STEP(v_set1(x[k]), weight + k * stride);
+			}
+			weight += count * stride;
+			continue;
+		}
+#endif
+		for (; k + 4 <= count; k += 4)
+		{
+			V			four = v_load_four(x + k);
+
+			ROW_STEP(v_one_of_four(four, 0), weight);
+			weight += stride;
+			ROW_STEP(v_one_of_four(four, 1), weight);
+			weight += stride;
+			ROW_STEP(v_one_of_four(four, 2), weight);
+			weight += stride;
+			ROW_STEP(v_one_of_four(four, 3), weight);
+			weight += stride;
+		}
+		for (; k < count; k++)
+		{
+			ROW_STEP(v_set1(x[k]), weight);
+			weight += stride;
+		}
 	}
-	for (; k < p->in; k++)
-		ROW_STEP(v_set1(x[k]));
 #undef ROW_STEP
 
 #pragma GCC unroll 8

@@ -8,8 +8,6 @@
  */
 #include "pg/column_source.h"
 
-#include <math.h>
-
 #include "pg/compat.h"
 
 #define EXPONENT UINT32_C(0x7f800000)
@@ -95,33 +93,19 @@ null_at(const Row *row, int i)
  * float or in double first (double has more than twice the digits and two: S. Figueroa, "When is
  * double rounding innocuous?", 1995), so these are the words of dl_encode_number().
  */
-static inline uint32_t
-encode_single(float x, float offset, uint32_t *special)
-{
-	float		stored = x - offset;
-	uint32_t	bits;
-	uint32_t	word;
-
-	memcpy(&bits, &x, sizeof(bits));
-	memcpy(&word, &stored, sizeof(word));
-	*special = (bits & EXPONENT) == EXPONENT;
-	return word;
-}
-
-/* These loops give false when a value is not finite. */
 static inline bool
-encode_singles(const DlColumnRun *run, const Row *row, uint32_t *words)
+subtract_offsets(const float *values, const float *offsets, int count, uint32_t *words)
 {
 	uint32_t	special = 0;
 
-	for (int i = 0; i < run->count; i++)
+	for (int i = 0; i < count; i++)
 	{
-		uint32_t	not_finite;
-		uint32_t	word = encode_single(DatumGetFloat4(value_at(row, i)), run->float_offsets[i], &not_finite);
-		bool		null = null_at(row, i);
+		float		stored = values[i] - offsets[i];
+		uint32_t	word;
 
-		words[i] = null ? DL_WORD_MISSING : word;
-		special |= null ? 0 : not_finite;
+		memcpy(&word, &stored, sizeof(word));
+		words[i] = word;
+		special |= (word & EXPONENT) == EXPONENT;
 	}
 	return special == 0;
 }
@@ -144,25 +128,44 @@ plain_number(DlInputSource source, Datum value)
 	}
 }
 
+/*
+ * These loops give false where a column has to be looked at by itself: its word
+ * would be that of infinity or NaN.
+ */
 static inline bool
 encode_doubles(const DlColumnRun *run, const Row *row, uint32_t *words)
 {
-	bool		finite = true;
+	uint32_t	special = 0;
 
 	for (int i = 0; i < run->count; i++)
 	{
-		double		number = 0;
-
 		if (null_at(row, i))
-			words[i] = DL_WORD_MISSING;
-		else
 		{
-			number = plain_number(run->source, value_at(row, i));
-			words[i] = dl_encode_number(number, run->offsets[i]);
+			words[i] = DL_WORD_MISSING;
+			continue;
 		}
-		finite = finite && isfinite(number);
+		words[i] = dl_encode_number(plain_number(run->source, value_at(row, i)), run->offsets[i]);
+		special |= (words[i] & EXPONENT) == EXPONENT;
 	}
-	return finite;
+	return special == 0;
+}
+
+/* Two simple loops, because compilers make vectors of the second. */
+static inline bool
+encode_singles(const DlColumnRun *run, const Row *row, uint32_t *words)
+{
+	const int	count = run->count;
+	bool		nulls = false;
+
+#pragma GCC unroll 4
+	for (int i = 0; i < count; i++)
+	{
+		words[i] = (uint32_t) DatumGetInt32(value_at(row, i));
+		nulls |= null_at(row, i);
+	}
+	if (nulls)
+		return encode_doubles(run, row, words);
+	return subtract_offsets((const float *) words, run->float_offsets, count, words);
 }
 
 static inline void
@@ -207,17 +210,9 @@ dl_column_runs_encode_floats(const DlColumnRuns *runs, const float4 *values, uin
 {
 	const DlColumnRun *run = runs->runs;
 	uint32_t   *words;
-	uint32_t	special = 0;
 
 	if (runs->count != 1 || !run->single)
 		return false;
 	words = features + run->sources->column->first_word;
-	for (int i = 0; i < run->count; i++)
-	{
-		uint32_t	not_finite;
-
-		words[i] = encode_single(values[i], run->float_offsets[i], &not_finite);
-		special |= not_finite;
-	}
-	return special == 0;
+	return subtract_offsets(values, run->float_offsets, run->count, words);
 }

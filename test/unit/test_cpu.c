@@ -123,6 +123,16 @@ static const int64_t shapes[][2] = {
 static const DlActivation some_activations[] = {DL_ACTIVATION_RELU, DL_ACTIVATION_IDENTITY, DL_ACTIVATION_TANH,
 DL_ACTIVATION_GELU};
 
+/* From none in the first row to nearly all in the last, of either sign. */
+static void
+put_zeros(float *x, int64_t in)
+{
+	for (int64_t r = 0; r < ROWS; r++)
+		for (int64_t k = 0; k < in; k++)
+			if ((k * 37 + r * 11) % ROWS < r)
+				x[r * in + k] = k % 3 == 0 ? -0.0f : 0.0f;
+}
+
 /* One row through dense_row, and 1 to 70 rows through dense: all the same bits. */
 static void
 test_rows(DlCpuLevel level)
@@ -146,6 +156,7 @@ test_rows(DlCpuLevel level)
 		float	   *many = numbers(0, ROWS * out);
 		float	   *z = numbers(0, ROWS * out);
 
+		put_zeros(x, in);
 		for (int64_t r = 0; r < ROWS; r++)
 			dense_row(in, out, x + r * in, weight, s % 5 == 3 ? NULL : bias, f, one + r * out);
 		for (int64_t rows = 1; rows <= ROWS; rows++)
