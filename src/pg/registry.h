@@ -7,9 +7,10 @@
  * model first, and then reads or writes the tables with fixed text.  Rights grow:
  * whoever may administer a model may read it, whoever may read it may use it.
  *
- * Reading sees what is committed now and what this transaction did, as the catalogs are
- * read, not the snapshot of the statement.  A transaction that changes the registry tells
- * all sessions when it commits; dl_registry_current() hears of it.
+ * A query scores with the versions of its own snapshot, all of its rows with the same, in parallel
+ * workers too; but it sees what it changes itself.  Rights, and all else that is read here, are what is committed now and what
+ * this transaction did, as the catalogs are read.  A transaction that changes the registry
+ * tells all sessions when it commits; dl_registry_current() hears of it.
  *
  * Errors: 42704 unknown model or version (with the nearest name as a hint), 42501 no
  * right, 42602 a name that is none, 22004 NULL.
@@ -43,11 +44,18 @@ typedef struct DlRegistryHandle
 	uint64		generation;
 	Oid			user;			/* whose right was checked */
 	TimestampTz statement;		/* the last one that listened to other sessions */
+
+	/* the query's snapshot, where a later one would have found another version */
+	bool		outdated;
+	TransactionId xmin;
+	TransactionId xmax;
+	uint32		running;
+	CommandId	command;
 } DlRegistryHandle;
 
 /*
- * Finds version (0: the deployed one) of a model, checks that the current
- * user has right, and pins the decoded model until owner is reset.
+ * Finds version (0: the deployed one) of a model by the active snapshot, checks that
+ * the current user has right, and pins the decoded model until owner is reset.
  */
 extern void dl_registry_open(const char *name, int version, DlRegistryRight right, MemoryContext owner,
 							 DlRegistryHandle *handle);
@@ -57,14 +65,19 @@ extern const DlModel *dl_registry_model(const char *name, int version, DlRegistr
 extern uint64 dl_registry_generation(void);
 
 /*
- * False when the model must be looked up again: something changed, or the user did.
+ * False when the model must be looked up again: something changed, the user did, or
+ * the snapshot that it was found by is no longer the active one, and that matters.
  * Cheap enough for every row.  The first call in a statement of the client takes in what
  * other sessions have changed, also where the caller outlives statements (PL/pgSQL).
  */
 extern bool dl_registry_current(DlRegistryHandle *handle);
 
-/* The bytes of a version (0: the deployed one) as a varlena in the current context; 54000 above what a value can hold. */
+/*
+ * The bytes of a version (0: the deployed one) as a varlena in the current
+ * context, by the active snapshot or the latest; 54000 above what a value can hold.
+ */
 extern struct varlena *dl_registry_bytes(const char *name, int version, DlRegistryRight right);
+extern struct varlena *dl_registry_bytes_latest(const char *name, int version, DlRegistryRight right);
 
 /*
  * Storing.  A trainer calls check before it reads a row, deployed when it has

@@ -46,6 +46,7 @@ extern Oid	dl_registry_relation(void); /* of dl.registry_model; 55000 when the e
 extern Snapshot dl_registry_snapshot(void); /* registered; UnregisterSnapshot() by the caller */
 extern bool dl_registry_find(Snapshot snapshot, const char *name, DlRegistryRow *row);
 extern void dl_registry_each(Snapshot snapshot, void (*visit) (const DlRegistryRow *row, void *context), void *context);
+extern void dl_registry_open_latest(const char *name, DlRegistryRight right, MemoryContext owner, DlRegistryHandle *handle);
 extern bool dl_registry_find_version(Snapshot snapshot, int64 id, int version, DlRegistryVersion *result);
 extern struct varlena *dl_registry_load(Snapshot snapshot, int64 id, const DlRegistryVersion *version);
 extern DlRegistryRight dl_registry_granted(Snapshot snapshot, int64 id, Oid user);
@@ -58,8 +59,9 @@ extern bool dl_registry_right_by_name(const char *name, DlRegistryRight *result)
 extern void dl_registry_check_name(const char *name);
 extern DlRegistryRight dl_registry_right_of(Snapshot snapshot, const DlRegistryRow *row, Oid user);
 
-/* Finds name and checks that user has right; raises what a user may learn. */
-extern void dl_registry_require(Snapshot snapshot, const char *name, DlRegistryRight right, Oid user, DlRegistryRow *row);
+/* Finds name in snapshot and checks that user has right in latest; raises what a user may learn. */
+extern void dl_registry_require(Snapshot snapshot, Snapshot latest, const char *name, DlRegistryRight right, Oid user,
+								DlRegistryRow *row);
 extern void dl_registry_denied(const char *name, DlRegistryRight right) pg_attribute_noreturn();
 extern void dl_registry_no_version(const char *name, int version) pg_attribute_noreturn();
 

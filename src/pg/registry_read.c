@@ -1,7 +1,7 @@
 /*
  * registry_read.c
- *    Looks up models, versions and chunks by index, without SQL: as a catalog
- *    is read, under a fresh snapshot, in parallel workers too.
+ *    Looks up models, versions and chunks by index, without SQL, in parallel
+ *    workers too.
  *
  * The numbers of the columns are those of src/sql/30_registry.sql.
  */
@@ -106,6 +106,23 @@ dl_registry_generation(void)
 	return generation;
 }
 
+/* As many transactions are running below the same xmax: they are the same ones. */
+static void
+note_snapshot(DlRegistryHandle *handle, Snapshot snapshot)
+{
+	handle->xmin = snapshot->xmin;
+	handle->xmax = snapshot->xmax;
+	handle->running = snapshot->xcnt;
+	handle->command = snapshot->curcid;
+}
+
+static bool
+same_snapshot(const DlRegistryHandle *handle, Snapshot snapshot)
+{
+	return handle->xmin == snapshot->xmin && handle->xmax == snapshot->xmax &&
+		handle->running == snapshot->xcnt && handle->command == snapshot->curcid;
+}
+
 bool
 dl_registry_current(DlRegistryHandle *handle)
 {
@@ -117,7 +134,8 @@ dl_registry_current(DlRegistryHandle *handle)
 		AcceptInvalidationMessages();
 		handle->statement = statement;
 	}
-	return handle->generation == generation && handle->user == GetUserId();
+	return handle->generation == generation && handle->user == GetUserId() &&
+		(likely(!handle->outdated) || same_snapshot(handle, GetActiveSnapshot()));
 }
 
 static Oid
@@ -154,6 +172,20 @@ dl_registry_snapshot(void)
 	Snapshot	snapshot = RegisterSnapshot(GetCatalogSnapshot(RelationGetRelid(relation)));
 
 	table_close(relation, AccessShareLock);
+	return snapshot;
+}
+
+/* What the query sees, and what it has changed itself since it began: it may train and score. */
+static Snapshot
+query_snapshot(void)
+{
+	Snapshot	snapshot;
+
+	PushCopiedSnapshot(GetActiveSnapshot());
+	if (!IsInParallelMode())
+		UpdateActiveSnapshotCommandId();
+	snapshot = RegisterSnapshot(GetActiveSnapshot());
+	PopActiveSnapshot();
 	return snapshot;
 }
 
@@ -349,44 +381,72 @@ dl_registry_granted(Snapshot snapshot, int64 id, Oid user)
 	return best;
 }
 
-/* Version 0 becomes the deployed one. */
+/* Version 0 becomes the deployed one.  Rights are those in latest. */
 static void
-find_version(Snapshot snapshot, const char *name, int version, DlRegistryRight right,
+find_version(Snapshot snapshot, Snapshot latest, const char *name, int version, DlRegistryRight right,
 			 DlRegistryRow *row, DlRegistryVersion *found)
 {
-	dl_registry_require(snapshot, name, right, GetUserId(), row);
+	dl_registry_require(snapshot, latest, name, right, GetUserId(), row);
 	if (version == 0)
 		version = row->deployed;
 	if (!dl_registry_find_version(snapshot, row->id, version, found))
 		dl_registry_no_version(name, version);
 }
 
-void
-dl_registry_open(const char *name, int version, DlRegistryRight right, MemoryContext owner, DlRegistryHandle *handle)
+static const DlModel *
+decode_version(Snapshot snapshot, int64 id, const DlRegistryVersion *found, MemoryContext owner)
 {
-	Snapshot	snapshot = dl_registry_snapshot();
-	uint64		started = generation;
-	DlRegistryRow row;
-	DlRegistryVersion found;
-	const DlModel *model;
+	const DlModel *model = dl_model_cache_find(&found->digest, owner);
 
-	find_version(snapshot, name, version, right, &row, &found);
-	model = dl_model_cache_find(&found.digest, owner);
 	if (model == NULL)
 	{
-		struct varlena *bytes = dl_registry_load(snapshot, row.id, &found);
+		struct varlena *bytes = dl_registry_load(snapshot, id, found);
 
 		model = dl_model_cache_get(VARDATA(bytes), VARSIZE(bytes) - VARHDRSZ, owner);
 		pfree(bytes);
 	}
-	UnregisterSnapshot(snapshot);
+	return model;
+}
 
-	handle->model = model;
+static void
+open_version(Snapshot snapshot, Snapshot latest, const char *name, int version, DlRegistryRight right, MemoryContext owner,
+			 DlRegistryHandle *handle)
+{
+	uint64		started = generation;
+	DlRegistryRow row;
+	DlRegistryRow later;
+	DlRegistryVersion found;
+
+	find_version(snapshot, latest, name, version, right, &row, &found);
+	handle->model = decode_version(snapshot, row.id, &found, owner);
 	handle->id = row.id;
 	handle->version = found.version;
 	handle->generation = started;
 	handle->user = GetUserId();
 	handle->statement = GetCurrentStatementStartTimestamp();
+	handle->outdated = snapshot != latest &&
+		!(dl_registry_find(latest, name, &later) && later.id == row.id && later.deployed == row.deployed);
+	note_snapshot(handle, GetActiveSnapshot());
+}
+
+void
+dl_registry_open(const char *name, int version, DlRegistryRight right, MemoryContext owner, DlRegistryHandle *handle)
+{
+	Snapshot	latest = dl_registry_snapshot();
+	Snapshot	snapshot = query_snapshot();
+
+	open_version(snapshot, latest, name, version, right, owner, handle);
+	UnregisterSnapshot(snapshot);
+	UnregisterSnapshot(latest);
+}
+
+void
+dl_registry_open_latest(const char *name, DlRegistryRight right, MemoryContext owner, DlRegistryHandle *handle)
+{
+	Snapshot	latest = dl_registry_snapshot();
+
+	open_version(latest, latest, name, 0, right, owner, handle);
+	UnregisterSnapshot(latest);
 }
 
 const DlModel *
@@ -398,21 +458,39 @@ dl_registry_model(const char *name, int version, DlRegistryRight right, MemoryCo
 	return handle.model;
 }
 
-struct varlena *
-dl_registry_bytes(const char *name, int version, DlRegistryRight right)
+static struct varlena *
+read_version(Snapshot snapshot, Snapshot latest, const char *name, int version, DlRegistryRight right)
 {
-	Snapshot	snapshot = dl_registry_snapshot();
 	DlRegistryRow row;
 	DlRegistryVersion found;
-	struct varlena *bytes;
 
-	find_version(snapshot, name, version, right, &row, &found);
+	find_version(snapshot, latest, name, version, right, &row, &found);
 	if (found.bytes > (int64) DL_SAFETENSORS_MAX_BYTES)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("version %d of model \"%s\" has " INT64_FORMAT " bytes, a value of type dl.model at most %zu",
 						found.version, name, found.bytes, DL_SAFETENSORS_MAX_BYTES)));
-	bytes = dl_registry_load(snapshot, row.id, &found);
+	return dl_registry_load(snapshot, row.id, &found);
+}
+
+struct varlena *
+dl_registry_bytes(const char *name, int version, DlRegistryRight right)
+{
+	Snapshot	latest = dl_registry_snapshot();
+	Snapshot	snapshot = query_snapshot();
+	struct varlena *bytes = read_version(snapshot, latest, name, version, right);
+
 	UnregisterSnapshot(snapshot);
+	UnregisterSnapshot(latest);
+	return bytes;
+}
+
+struct varlena *
+dl_registry_bytes_latest(const char *name, int version, DlRegistryRight right)
+{
+	Snapshot	latest = dl_registry_snapshot();
+	struct varlena *bytes = read_version(latest, latest, name, version, right);
+
+	UnregisterSnapshot(latest);
 	return bytes;
 }

@@ -147,10 +147,11 @@ dl_registry_no_version(const char *name, int version)
 }
 
 void
-dl_registry_require(Snapshot snapshot, const char *name, DlRegistryRight right, Oid user, DlRegistryRow *row)
+dl_registry_require(Snapshot snapshot, Snapshot latest, const char *name, DlRegistryRight right, Oid user,
+					DlRegistryRow *row)
 {
 	if (!dl_registry_find(snapshot, name, row))
-		unknown_model(snapshot, name, user);
-	if (dl_registry_right_of(snapshot, row, user) < right)
+		unknown_model(latest, name, user);
+	if (dl_registry_right_of(latest, row, user) < right)
 		dl_registry_denied(name, right);
 }

@@ -60,7 +60,7 @@ dl_registry_deployed(const char *name, MemoryContext owner, DlRegistryDeployed *
 	UnregisterSnapshot(snapshot);
 	if (!found)
 		return false;
-	dl_registry_open(name, 0, DL_RIGHT_ADMIN, owner, &handle);
+	dl_registry_open_latest(name, DL_RIGHT_ADMIN, owner, &handle);
 	result->version = handle.version;
 	result->model = handle.model;
 	return true;

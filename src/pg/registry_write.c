@@ -104,7 +104,7 @@ require(const DlRegistrySection *section, const char *name, DlRegistryRight righ
 {
 	Snapshot	snapshot = dl_registry_snapshot();
 
-	dl_registry_require(snapshot, name, right, section->user, row);
+	dl_registry_require(snapshot, snapshot, name, right, section->user, row);
 	UnregisterSnapshot(snapshot);
 }
 

@@ -185,7 +185,7 @@ take_incumbent(Training *t, DlRegistryDeployed *deployed)
 
 	if (!dl_registry_deployed(t->name, CurrentMemoryContext, deployed))
 		return;
-	bytes = dl_registry_bytes(t->name, deployed->version, DL_RIGHT_ADMIN);
+	bytes = dl_registry_bytes_latest(t->name, deployed->version, DL_RIGHT_ADMIN);
 	t->request.incumbent = VARDATA_ANY(bytes);
 	t->request.incumbent_length = (int64_t) VARSIZE_ANY_EXHDR(bytes);
 }
