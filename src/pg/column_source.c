@@ -119,7 +119,7 @@ dl_column_sources_match(const DlModel *model, TupleDesc tupdesc, DlColumnSource 
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_COLUMN),
 					 errmsg("the row has no column \"%s\", which the model was trained with", name),
-					 errhint("Select it under this name, or pass the columns one by one in the order of training.")));
+					 errhint("Select it under this name.  The functions that score also take the columns one by one, in the order of training.")));
 		dl_column_source_set(&sources[i], &model->columns[i], TupleDescAttr(tupdesc, attribute)->atttypid, attribute);
 	}
 }

@@ -246,7 +246,7 @@ put_training(DlRows *rows, const DlTrainRecord *record)
 	put(rows, "training", "epochs", "%d of at most %d, the best was %d", record->epoch_count, settings->epochs, record->best_epoch);
 	put(rows, "training", "early_stopping", "%d", settings->early_stopping);
 	put(rows, "training", "matmul_precision", "%s", record->matmul_precision);
-	put(rows, "training", "seed", UINT64_FORMAT, settings->seed);
+	put(rows, "training", "seed", INT64_FORMAT, (int64) settings->seed);
 	put(rows, "training", "threads", "%d", record->threads);
 	put_lines(rows, "chosen", record->choices);
 }

@@ -358,16 +358,22 @@ static DlPart
 encode_part(DlAttribute *a, Datum value, bool isnull)
 {
 	static const char *const names[] = {"train", "validation", "test"};
-	Size		length = 0;
+	Size		length;
 	void	   *copy;
-	const char *text = isnull ? "NULL" : dl_datum_text(&a->type, value, &length, &copy);
+	const char *text;
 
-	for (int i = 0; i < 3 && !isnull; i++)
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("split_column \"%s\" contains NULL", a->name),
+				 errhint("Its values must be train, validation or test.")));
+	text = dl_datum_text(&a->type, value, &length, &copy);
+	for (int i = 0; i < 3; i++)
 		if (length == strlen(names[i]) && pg_strncasecmp(text, names[i], length) == 0)
 			return (DlPart) i;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("split_column \"%s\" contains \"%.*s\"", a->name, isnull ? 4 : (int) Min(length, 40), text),
+			 errmsg("split_column \"%s\" contains \"%.*s\"", a->name, (int) Min(length, 40), text),
 			 errhint("Its values must be train, validation or test.")));
 	return DL_PART_NONE;
 }
