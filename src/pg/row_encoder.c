@@ -561,7 +561,9 @@ dl_row_encoder_finish(DlRowEncoder *e, bool quiet, DlFitRequest *request)
 				ereport(NOTICE,
 						(errmsg("column \"%s\" looks like an identifier and is left out", a->name),
 						 errdetail(a->column.kind == DL_COLUMN_CATEGORY ? "Almost every row has a value of its own." :
-								   "Its values are a sequence of integers.")));
+								   "Its values are a sequence of integers."),
+						 a->column.kind == DL_COLUMN_CATEGORY ? 0 :
+						 errhint("If it is none, cast it: %s::double precision.", quote_identifier(a->name))));
 		}
 		else
 			request->columns[request->column_count++] = a->column;
@@ -570,7 +572,8 @@ dl_row_encoder_finish(DlRowEncoder *e, bool quiet, DlFitRequest *request)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("no column is left to learn from"),
-				 errdetail("All columns besides the target look like identifiers.")));
+				 errdetail("All columns besides the target look like identifiers."),
+				 errhint("An integer column that is none is kept by a cast: column::double precision.")));
 	request->feature_words = e->layout.feature_words;
 	request->left_out = left_out.data;
 	request->skipped = e->skipped;
