@@ -249,7 +249,7 @@ SELECT count(*) > 10 AS many_lines, count(*) FILTER (WHERE value IS NULL) AS emp
 SELECT s.value FROM dl.train('train_seed', 'again', 'y', network => 'linear', epochs => 1, seed => -5, quiet => true) AS t, dl.summary(t.model) AS s
 WHERE s.name = 'seed';
 
-SELECT s.value FROM dl.train('train_asked', 'SELECT x, y > 0 AS positive FROM again', 'positive', network => 'linear', epochs => 1, batch_size => 32, learning_rate => 0.01,
+SELECT s.name, s.value FROM dl.train('train_asked', 'SELECT x, y > 0 AS positive FROM again', 'positive', network => 'linear', epochs => 1, batch_size => 32, learning_rate => 0.01,
 							 quiet => true, options => '{"scaling": "quantile", "class_weight": "balanced"}') AS t, dl.summary(t.model) AS s
 WHERE part = 'chosen';
 

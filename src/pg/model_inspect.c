@@ -118,16 +118,20 @@ plural(int64 count)
 	return count == 1 ? "" : "s";
 }
 
-/* A row a line. */
+/* A row a line "name: value"; a line without a name is all value. */
 static void
 put_lines(DlRows *rows, const char *part, const char *lines)
 {
 	while (*lines != '\0')
 	{
 		int			length = (int) strcspn(lines, "\n");
+		char	   *line = pnstrdup(lines, length);
+		char	   *colon = strstr(line, ": ");
 
+		if (colon != NULL)
+			*colon = '\0';
 		if (length > 0)
-			put(rows, part, "", "%.*s", length, lines);
+			put(rows, part, colon != NULL ? line : "", "%s", colon != NULL ? colon + 2 : line);
 		lines += length + (lines[length] != '\0');
 	}
 }
