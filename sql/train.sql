@@ -260,6 +260,8 @@ INSERT INTO networks VALUES ('dense(4, activation => relu)');
 SELECT n.network, t.version FROM networks n, dl.train('train_typed', 'again', 'y', network => n.network, epochs => 1, quiet => true) AS t
 WHERE n.network = 'linear'::dl.network;
 
+SELECT dl.predict(dl.fit(y, x, '{"network": "linear", "epochs": 1}'), 1, 2) FROM again;
+
 -- NULL where an argument has a default means the default.
 SELECT rows FROM dl.train('train_null', 'gaps', 'y', task => NULL, network => 'dense(4)', epochs => 1, batch_size => NULL, learning_rate => NULL,
 						  optimizer => NULL, early_stopping => NULL, validation => NULL, test => NULL, split_column => NULL, seed => NULL,

@@ -32,7 +32,8 @@ dl_column_sources_wrong_count(const DlModel *model, int got)
 	describe_columns(model, &names);
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("the model takes %d columns, got %d", model->column_count, got),
+			 errmsg_plural("the model takes %d column, got %d", "the model takes %d columns, got %d", model->column_count,
+						   model->column_count, got),
 			 errdetail("Its columns, in order: %s.", names.data),
 			 errhint("Pass the columns in this order, or one whole row, whose columns are matched by name.")));
 }
