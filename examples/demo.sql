@@ -44,7 +44,7 @@ FROM iris i
 GROUP BY species
 ORDER BY species;
 
-\echo '=== 5. Images: 1,797 handwritten digits; four fifths train, one fifth tests ====='
+\echo '=== 5. Images: 1,797 handwritten digits; a fifth validates, a fifth tests ========'
 \echo
 \i :examples/digits.sql
 SELECT * FROM dl.train('digits',

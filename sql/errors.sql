@@ -161,7 +161,7 @@ FROM unnest(ARRAY[
 	$$device => 'tpu'$$, $$device => 'gpu'$$, $$matmul_precision => 'low'$$,
 	$$options => '{"epoch": 3}'$$, $$options => '{"": 3}'$$, $$options => '[]'$$, $$options => '3'$$, $$options => '"text"'$$, $$options => 'null'$$,
 	$$options => '{"epochs": "three"}'$$, $$options => '{"epochs": 1.5}'$$, $$options => '{"epochs": {"a": 1}}'$$, $$options => '{"epochs": [1]}'$$,
-	$$options => '{"epochs": true}'$$, $$options => '{"epochs": 1e400}'$$, $$options => '{"nesterov": "perhaps"}'$$, $$options => '{"seed": 1e30}'$$,
+	$$options => '{"weight_decay": 101}'$$, $$options => '{"warm_up": 1}'$$, $$options => '{"epochs": true}'$$, $$options => '{"epochs": 1e400}'$$, $$options => '{"nesterov": "perhaps"}'$$, $$options => '{"seed": 1e30}'$$,
 	$$options => '{"loss": "mean"}'$$, $$options => '{"loss": "cross_entropy"}'$$, $$options => '{"schedule": "linear"}'$$,
 	$$options => '{"scaling": "log"}'$$, $$options => '{"class_weight": "heavy"}'$$, $$options => '{"beta1": 1}'$$,
 	$$options => '{"loss": "quantile", "loss_parameter": 2}'$$, $$options => '{"momentum": 1}'$$, $$options => '{"threads": -1}'$$,

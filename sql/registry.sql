@@ -104,6 +104,9 @@ SELECT name, value FROM dl.summary('classes') WHERE part = 'model' AND name IN (
 
 -- unknown names, versions
 SELECT dl.get('point');
+SELECT dl.rename_model('points', 'p');
+SELECT dl.get('q');	-- one letter resembles nothing
+SELECT dl.rename_model('p', 'points');
 SELECT dl.get('points', 9);
 SELECT dl.get('points', -1);
 SELECT dl.get(NULL);

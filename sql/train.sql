@@ -246,6 +246,22 @@ SELECT dl.get('train_same', 1) = dl.get('train_same', 2) AS same, dl.get('train_
 SELECT count(*) AS epochs, bool_and(training_loss > 0) AS losses, count(*) FILTER (WHERE best) AS best FROM dl.history('train_same', 1);
 SELECT count(*) > 10 AS many_lines, count(*) FILTER (WHERE value IS NULL) AS empty FROM dl.summary('train_same');
 
+SELECT s.value FROM dl.train('train_seed', 'again', 'y', network => 'linear', epochs => 1, seed => -5, quiet => true) AS t, dl.summary(t.model) AS s
+WHERE s.name = 'seed';
+
+SELECT s.name, s.value FROM dl.train('train_asked', 'SELECT x, y > 0 AS positive FROM again', 'positive', network => 'linear', epochs => 1, batch_size => 32, learning_rate => 0.01,
+							 quiet => true, options => '{"scaling": "quantile", "class_weight": "balanced"}') AS t, dl.summary(t.model) AS s
+WHERE part = 'chosen';
+
+-- A value of type dl.network is a text to dl.train, and to what compares and groups.
+CREATE TABLE networks (network dl.network UNIQUE);
+INSERT INTO networks VALUES ('dense(4, relu)'), ('linear');
+INSERT INTO networks VALUES ('dense(4, activation => relu)');
+SELECT n.network, t.version FROM networks n, dl.train('train_typed', 'again', 'y', network => n.network, epochs => 1, quiet => true) AS t
+WHERE n.network = 'linear'::dl.network;
+
+SELECT dl.predict(dl.fit(y, x, '{"network": "linear", "epochs": 1}'), 1, 2) FROM again;
+
 -- NULL where an argument has a default means the default.
 SELECT rows FROM dl.train('train_null', 'gaps', 'y', task => NULL, network => 'dense(4)', epochs => 1, batch_size => NULL, learning_rate => NULL,
 						  optimizer => NULL, early_stopping => NULL, validation => NULL, test => NULL, split_column => NULL, seed => NULL,

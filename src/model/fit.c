@@ -58,7 +58,7 @@ preparation_notice(void *context, DlPreparationNoticeKind kind, const char *colu
 	char		message[512];
 
 	if (kind == DL_NOTICE_CONSTANT)
-		snprintf(message, sizeof(message), "column \"%s\" never varies in the training rows and is left out", column);
+		snprintf(message, sizeof(message), "column \"%s\" never varies in the training rows and is not used", column);
 	else
 		snprintf(message, sizeof(message), "%lld rare values of column \"%s\" are treated as one", (long long) count, column);
 	notice(context, DL_FIT_NOTICE, message, NULL);

@@ -199,6 +199,10 @@ explain(const DlFitRequest *request, const DlFitChoice *choice, int64_t rows, Li
 	if (o->scaling == DL_UNSET)
 		add_line(lines, "scaling: %s, %s", dl_scaling_name(choice->preparation.scaling),
 				 o->network == NULL ? "which outliers do not move" : "the usual one for a network given by hand");
+	else
+		add_line(lines, "scaling: %s, as asked for", dl_scaling_name(choice->preparation.scaling));
+	if (choice->class_weight == DL_CLASS_WEIGHT_BALANCED)
+		add_line(lines, "class_weight: balanced, as asked for: probabilities are greater for rare classes than they are true");
 	if (o->members == DL_UNSET && choice->members > 1)
 		add_line(lines, "members: %d networks averaged, affordable at %lld training rows", choice->members, (long long) rows);
 	if (o->epochs == DL_UNSET)

@@ -32,7 +32,8 @@ dl_column_sources_wrong_count(const DlModel *model, int got)
 	describe_columns(model, &names);
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("the model takes %d columns, got %d", model->column_count, got),
+			 errmsg_plural("the model takes %d column, got %d", "the model takes %d columns, got %d", model->column_count,
+						   model->column_count, got),
 			 errdetail("Its columns, in order: %s.", names.data),
 			 errhint("Pass the columns in this order, or one whole row, whose columns are matched by name.")));
 }
@@ -119,7 +120,7 @@ dl_column_sources_match(const DlModel *model, TupleDesc tupdesc, DlColumnSource 
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_COLUMN),
 					 errmsg("the row has no column \"%s\", which the model was trained with", name),
-					 errhint("Select it under this name, or pass the columns one by one in the order of training.")));
+					 errhint("Select it under this name.  The functions that score also take the columns one by one, in the order of training.")));
 		dl_column_source_set(&sources[i], &model->columns[i], TupleDescAttr(tupdesc, attribute)->atttypid, attribute);
 	}
 }

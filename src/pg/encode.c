@@ -334,8 +334,10 @@ dl_encode_not_finite(const char *column, double value)
 			 errmsg("column \"%s\" contains %s", column,
 					isnan(value) ? "NaN" : value > 0 ? "infinity, or a number too large" :
 					"-infinity, or a number too large"),
+			 isnan(value) ?
 			 errhint("Leave such rows out by a WHERE clause, or make them NULL, for example by NULLIF(%s, 'NaN').",
-					 quote_identifier(column))));
+					 quote_identifier(column)) :
+			 errhint("Leave such rows out by a WHERE clause, or make them NULL.")));
 }
 
 int64

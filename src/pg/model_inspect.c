@@ -118,16 +118,20 @@ plural(int64 count)
 	return count == 1 ? "" : "s";
 }
 
-/* A row a line. */
+/* A row a line "name: value"; a line without a name is all value. */
 static void
 put_lines(DlRows *rows, const char *part, const char *lines)
 {
 	while (*lines != '\0')
 	{
 		int			length = (int) strcspn(lines, "\n");
+		char	   *line = pnstrdup(lines, length);
+		char	   *colon = strstr(line, ": ");
 
+		if (colon != NULL)
+			*colon = '\0';
 		if (length > 0)
-			put(rows, part, "", "%.*s", length, lines);
+			put(rows, part, colon != NULL ? line : "", "%s", colon != NULL ? colon + 2 : line);
 		lines += length + (lines[length] != '\0');
 	}
 }
@@ -246,7 +250,7 @@ put_training(DlRows *rows, const DlTrainRecord *record)
 	put(rows, "training", "epochs", "%d of at most %d, the best was %d", record->epoch_count, settings->epochs, record->best_epoch);
 	put(rows, "training", "early_stopping", "%d", settings->early_stopping);
 	put(rows, "training", "matmul_precision", "%s", record->matmul_precision);
-	put(rows, "training", "seed", UINT64_FORMAT, settings->seed);
+	put(rows, "training", "seed", INT64_FORMAT, (int64) settings->seed);
 	put(rows, "training", "threads", "%d", record->threads);
 	put_lines(rows, "chosen", record->choices);
 }

@@ -113,7 +113,7 @@ consider(const DlRegistryRow *row, void *context)
 static void
 unknown_model(Snapshot snapshot, const char *name, Oid user)
 {
-	Nearest		nearest = {snapshot, user, name, (int) strlen(name) / NEAR_SHARE + 2, NULL};
+	Nearest		nearest = {snapshot, user, name, Min((int) strlen(name) / NEAR_SHARE + 2, (int) strlen(name)), NULL};
 
 	dl_registry_each(snapshot, consider, &nearest);
 	ereport(ERROR,

@@ -358,16 +358,22 @@ static DlPart
 encode_part(DlAttribute *a, Datum value, bool isnull)
 {
 	static const char *const names[] = {"train", "validation", "test"};
-	Size		length = 0;
+	Size		length;
 	void	   *copy;
-	const char *text = isnull ? "NULL" : dl_datum_text(&a->type, value, &length, &copy);
+	const char *text;
 
-	for (int i = 0; i < 3 && !isnull; i++)
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("split_column \"%s\" contains NULL", a->name),
+				 errhint("Its values must be train, validation or test.")));
+	text = dl_datum_text(&a->type, value, &length, &copy);
+	for (int i = 0; i < 3; i++)
 		if (length == strlen(names[i]) && pg_strncasecmp(text, names[i], length) == 0)
 			return (DlPart) i;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("split_column \"%s\" contains \"%.*s\"", a->name, isnull ? 4 : (int) Min(length, 40), text),
+			 errmsg("split_column \"%s\" contains \"%.*s\"", a->name, (int) Min(length, 40), text),
 			 errhint("Its values must be train, validation or test.")));
 	return DL_PART_NONE;
 }
@@ -555,7 +561,9 @@ dl_row_encoder_finish(DlRowEncoder *e, bool quiet, DlFitRequest *request)
 				ereport(NOTICE,
 						(errmsg("column \"%s\" looks like an identifier and is left out", a->name),
 						 errdetail(a->column.kind == DL_COLUMN_CATEGORY ? "Almost every row has a value of its own." :
-								   "Its values are a sequence of integers.")));
+								   "Its values are a sequence of integers."),
+						 a->column.kind == DL_COLUMN_CATEGORY ? 0 :
+						 errhint("If it is none, cast it: %s::double precision.", quote_identifier(a->name))));
 		}
 		else
 			request->columns[request->column_count++] = a->column;
@@ -564,7 +572,8 @@ dl_row_encoder_finish(DlRowEncoder *e, bool quiet, DlFitRequest *request)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("no column is left to learn from"),
-				 errdetail("All columns besides the target look like identifiers.")));
+				 errdetail("All columns besides the target look like identifiers."),
+				 errhint("An integer column that is none is kept by a cast: column::double precision.")));
 	request->feature_words = e->layout.feature_words;
 	request->left_out = left_out.data;
 	request->skipped = e->skipped;

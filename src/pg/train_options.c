@@ -135,9 +135,9 @@ static const Option option_table[] = {
 	{"test", OPTION_REAL, PLACE(fit.test), 0, 0.9, NULL, NULL},
 	{"threads", OPTION_INTEGER, PLACE(fit.threads), 0, 1024, NULL, NULL},
 	{"validation", OPTION_REAL, PLACE(fit.validation), 0, 0.9, NULL, NULL},
-	{"warm_up", OPTION_REAL, PLACE(fit.warm_up), 0, 1, NULL, NULL},
+	{"warm_up", OPTION_REAL, PLACE(fit.warm_up), 0, 0.999, NULL, NULL},
 	{"weight_column", OPTION_TEXT, PLACE(weight_column), 0, 0, NULL, NULL},
-	{"weight_decay", OPTION_REAL, PLACE(fit.weight_decay), 0, 1e6, NULL, NULL},
+	{"weight_decay", OPTION_REAL, PLACE(fit.weight_decay), 0, 100, NULL, NULL},
 };
 
 void
@@ -281,7 +281,10 @@ dl_train_options_set_jsonb(DlTrainOptions *options, Jsonb *document)
 				dl_train_options_set(options, key, value.val.boolean ? "true" : "false");
 				break;
 			default:
-				wrong_value(find_option(key), "...", "Values are numbers, texts, true or false.");
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("option \"%s\" must not be an array or an object", find_option(key)->name),
+						 errhint("Values are numbers, texts, true or false.")));
 		}
 	}
 }
@@ -305,7 +308,7 @@ dl_train_options_check(DlTrainOptions *options)
 	static const char *const devices[] = {"auto", "cpu", "gpu", NULL};
 	static const char *const precisions[] = {"highest", "high", "medium", NULL};
 
-	check_choice("device", options->device, devices, "auto, cpu, gpu");
+	check_choice("device", options->device, devices, "auto, cpu");
 	check_choice("matmul_precision", options->matmul_precision, precisions, "highest, high, medium");
 	if (options->device != NULL && strcmp(options->device, "gpu") == 0)
 		ereport(ERROR,

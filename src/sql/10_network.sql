@@ -26,11 +26,14 @@ CREATE TYPE dl.network (
 	SEND = dl.network_send,
 	INTERNALLENGTH = VARIABLE,
 	ALIGNMENT = int4,
-	STORAGE = extended
+	STORAGE = extended,
+	CATEGORY = 'S',
+	COLLATABLE = true
 );
 COMMENT ON TYPE dl.network IS 'a network as layers joined by ">", such as dense(64, relu) > dropout(0.1)';
 
-CREATE CAST (dl.network AS text) WITHOUT FUNCTION AS ASSIGNMENT;
+-- Implicit, so that a network is taken where dl.train wants a text, and compares and groups as text does.
+CREATE CAST (dl.network AS text) WITHOUT FUNCTION AS IMPLICIT;
 COMMENT ON CAST (dl.network AS text) IS 'the canonical text of a network';
 CREATE CAST (text AS dl.network) WITH INOUT;
 COMMENT ON CAST (text AS dl.network) IS 'a network from its text, checked';

@@ -124,16 +124,37 @@ CREATE VIEW dl.models AS SELECT * FROM dl.list_models();
 COMMENT ON VIEW dl.models IS 'models that you may use, with what their deployed version is';
 COMMENT ON COLUMN dl.models.owner IS 'NULL when the role does not exist here: then the model is the superuser''s alone';
 COMMENT ON COLUMN dl.models.deployed IS 'the version that the name means';
-COMMENT ON COLUMN dl.models.value IS 'of metric, on rows that the deployed version was not trained on';
+COMMENT ON COLUMN dl.models.name IS 'unique in the database';
+COMMENT ON COLUMN dl.models.task IS 'of the deployed version, as all that follows: regression, binary, multiclass or multilabel';
+COMMENT ON COLUMN dl.models.target IS 'the column that is predicted';
+COMMENT ON COLUMN dl.models.versions IS 'how many versions are kept';
+COMMENT ON COLUMN dl.models.metric IS 'the metric that decides about deployment';
+COMMENT ON COLUMN dl.models.value IS 'of metric, as training measured it; dl.versions.metric_part says on which rows';
+COMMENT ON COLUMN dl.models.rows IS 'rows with a target that training read';
+COMMENT ON COLUMN dl.models.bytes IS 'size of the deployed version';
+COMMENT ON COLUMN dl.models.created_at IS 'when the name was first used';
 COMMENT ON COLUMN dl.models.privilege IS 'your greatest right: use, read, admin or owner';
 
 CREATE VIEW dl.versions AS SELECT * FROM dl.list_versions();
 COMMENT ON VIEW dl.versions IS 'all versions of the models that you may use';
+COMMENT ON COLUMN dl.versions.version IS 'from 1; a number is never given twice';
+COMMENT ON COLUMN dl.versions.deployed IS 'whether the name means this version';
+COMMENT ON COLUMN dl.versions.rows IS 'rows with a target that training read';
+COMMENT ON COLUMN dl.versions.skipped IS 'rows without a target';
+COMMENT ON COLUMN dl.versions.epochs IS 'epochs that were run';
+COMMENT ON COLUMN dl.versions.metric IS 'the metric that decides about deployment';
+COMMENT ON COLUMN dl.versions.value IS 'of metric, on the rows that metric_part names';
+COMMENT ON COLUMN dl.versions.seconds IS 'how long the training took; NULL after dl.put';
+COMMENT ON COLUMN dl.versions.created_by IS 'the role that trained or stored it';
 COMMENT ON COLUMN dl.versions.metric_part IS 'the rows that value was measured on: test, validation or train';
 COMMENT ON COLUMN dl.versions.trained_on IS 'worker, session, or import (dl.put)';
 
 CREATE VIEW dl.grants AS SELECT * FROM dl.list_grants();
 COMMENT ON VIEW dl.grants IS 'rights on the models that you administer; the owner is not listed';
+COMMENT ON COLUMN dl.grants.name IS 'of the model';
+COMMENT ON COLUMN dl.grants.role IS 'who has the right; public: everyone';
+COMMENT ON COLUMN dl.grants.privilege IS 'use, read or admin; each includes those before';
+COMMENT ON COLUMN dl.grants.grantor IS 'the role that granted it';
 
 GRANT SELECT ON dl.models, dl.versions, dl.grants TO PUBLIC;
 
@@ -141,7 +162,7 @@ GRANT SELECT ON dl.models, dl.versions, dl.grants TO PUBLIC;
 
 CREATE FUNCTION dl.deploy(model text, version integer) RETURNS integer
 AS 'MODULE_PATHNAME', 'dl_sql_deploy' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION dl.deploy(text, integer) IS 'makes a version the one that the model''s name means';
+COMMENT ON FUNCTION dl.deploy(text, integer) IS 'deploys a version, so that the name means it, and gives its number';
 
 CREATE FUNCTION dl.rollback(model text) RETURNS integer
 AS 'MODULE_PATHNAME', 'dl_sql_rollback' LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -161,7 +182,7 @@ COMMENT ON FUNCTION dl.put(text, dl.model) IS 'stores a value as the next versio
 
 CREATE FUNCTION dl.drop_model(model text, version integer DEFAULT NULL) RETURNS void
 AS 'MODULE_PATHNAME', 'dl_sql_drop_model' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION dl.drop_model(text, integer) IS 'drops a version of a model, or the model with all its versions';
+COMMENT ON FUNCTION dl.drop_model(text, integer) IS 'drops one version of a model, which must not be deployed, or the model with all its versions when none is named';
 
 CREATE FUNCTION dl.rename_model(model text, new_name text) RETURNS void
 AS 'MODULE_PATHNAME', 'dl_sql_rename_model' LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -169,11 +190,11 @@ COMMENT ON FUNCTION dl.rename_model(text, text) IS 'gives a model another name';
 
 CREATE FUNCTION dl.set_owner(model text, role text) RETURNS void
 AS 'MODULE_PATHNAME', 'dl_sql_set_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION dl.set_owner(text, text) IS 'gives a model to another role';
+COMMENT ON FUNCTION dl.set_owner(text, text) IS 'makes another role the owner of a model';
 
 CREATE FUNCTION dl.grant_model(model text, role text, privilege text DEFAULT 'use') RETURNS void
 AS 'MODULE_PATHNAME', 'dl_sql_grant_model' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION dl.grant_model(text, text, text) IS 'lets a role, or public, use, read or admin a model';
+COMMENT ON FUNCTION dl.grant_model(text, text, text) IS 'grants a right on a model to a role, or to public: use (score, evaluate), read (use and dl.get, dl.metadata) or admin (read and new versions, deploy, grant)';
 
 CREATE FUNCTION dl.revoke_model(model text, role text, privilege text DEFAULT NULL) RETURNS void
 AS 'MODULE_PATHNAME', 'dl_sql_revoke_model' LANGUAGE C VOLATILE PARALLEL UNSAFE;

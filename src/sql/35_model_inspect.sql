@@ -3,27 +3,27 @@
 
 CREATE FUNCTION dl.metadata(model dl.model) RETURNS jsonb
 AS 'MODULE_PATHNAME', 'dl_sql_metadata' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
-COMMENT ON FUNCTION dl.metadata(dl.model) IS 'all of a model but its weights, as one document';
+COMMENT ON FUNCTION dl.metadata(dl.model) IS 'all of a model but its weights, as one document; by name it needs the right read';
 
 CREATE FUNCTION dl.metadata(model text, version integer DEFAULT NULL) RETURNS jsonb
 AS 'MODULE_PATHNAME', 'dl_sql_metadata_name' LANGUAGE C STABLE PARALLEL SAFE COST 1000;
-COMMENT ON FUNCTION dl.metadata(text, integer) IS 'all of a model but its weights, as one document';
+COMMENT ON FUNCTION dl.metadata(text, integer) IS 'all of a model but its weights, as one document; by name it needs the right read';
 
 CREATE FUNCTION dl.summary(model dl.model, OUT part text, OUT name text, OUT value text) RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'dl_sql_summary' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 50;
-COMMENT ON FUNCTION dl.summary(dl.model) IS 'layers and sizes, columns, rows, settings, and what was chosen and why';
+COMMENT ON FUNCTION dl.summary(dl.model) IS 'task, layers and sizes, columns, rows, settings, what was chosen and why, metrics';
 
 CREATE FUNCTION dl.summary(model text, version integer DEFAULT NULL, OUT part text, OUT name text, OUT value text)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'dl_sql_summary_name' LANGUAGE C STABLE PARALLEL SAFE COST 1000 ROWS 50;
-COMMENT ON FUNCTION dl.summary(text, integer) IS 'layers and sizes, columns, rows, settings, and what was chosen and why';
+COMMENT ON FUNCTION dl.summary(text, integer) IS 'task, layers and sizes, columns, rows, settings, what was chosen and why, metrics';
 
 CREATE FUNCTION dl.history(
 	model dl.model, OUT epoch integer, OUT learning_rate double precision, OUT training_loss double precision,
 	OUT validation_loss double precision, OUT measure double precision, OUT best boolean
 ) RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'dl_sql_history' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 50;
-COMMENT ON FUNCTION dl.history(dl.model) IS 'the learning curve; best: the epoch whose weights were kept';
+COMMENT ON FUNCTION dl.history(dl.model) IS 'the learning curve of the (first) network, a row an epoch; measure: the deciding metric on the validation rows, or the training loss where there are none; best: the epoch whose weights were kept';
 
 CREATE FUNCTION dl.history(
 	model text, version integer DEFAULT NULL, OUT epoch integer, OUT learning_rate double precision,
@@ -31,5 +31,5 @@ CREATE FUNCTION dl.history(
 	OUT best boolean
 ) RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'dl_sql_history_name' LANGUAGE C STABLE PARALLEL SAFE COST 1000 ROWS 50;
-COMMENT ON FUNCTION dl.history(text, integer) IS 'the learning curve; best: the epoch whose weights were kept';
+COMMENT ON FUNCTION dl.history(text, integer) IS 'the learning curve of the (first) network, a row an epoch; measure: the deciding metric on the validation rows, or the training loss where there are none; best: the epoch whose weights were kept';
 

@@ -12,7 +12,7 @@ CREATE TYPE dl.training AS (
 	deployed boolean,
 	seconds  double precision
 );
-COMMENT ON TYPE dl.training IS 'what dl.train did: value is that of metric on the rows held out for the test';
+COMMENT ON TYPE dl.training IS 'what dl.train returns: rows with a target, rows skipped for want of one, epochs run, and value, that of metric on held-out rows (dl.versions.metric_part says which)';
 
 CREATE FUNCTION dl.train(
 	model            text,
@@ -39,4 +39,4 @@ CREATE FUNCTION dl.train(
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000
 AS 'MODULE_PATHNAME', 'dl_sql_train';
 COMMENT ON FUNCTION dl.train(text, text, text, text, text, integer, integer, double precision, text, integer, double precision, double precision, text, text, text, bigint, text, text, boolean, jsonb) IS
-	'trains a network on the rows of a query to predict its column target, and stores it as a new version of model';
+	'trains a network on the rows of a query (a SELECT, or the name of a table) to predict its column target, and stores it as a new version of model; an argument that is NULL is chosen from the data';

@@ -36,4 +36,4 @@ CREATE AGGREGATE dl.fit(target "any", features "any", options jsonb) (
 	PARALLEL = UNSAFE
 );
 COMMENT ON AGGREGATE dl.fit("any", "any", jsonb) IS
-	'trains a model to predict target from features (a row, an array or one column), one for each group; options are named as the arguments of dl.train';
+	'trains a model to predict target from features (a row, an array or one column), one for each group; options: a JSON object such as {"network": "linear", "epochs": 20}, with the names of the arguments of dl.train';

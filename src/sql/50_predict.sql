@@ -4,58 +4,58 @@ CREATE FUNCTION dl.predict(model text, VARIADIC columns "any") RETURNS double pr
 LANGUAGE C STABLE PARALLEL SAFE COST 100
 AS 'MODULE_PATHNAME', 'dl_sql_predict';
 COMMENT ON FUNCTION dl.predict(text, VARIADIC "any") IS
-	'the predicted value of one row; for two classes the probability of true, or of the greater label, of a model by name; the columns follow in the order of training, or as one whole row';
+	'the predicted value of one row; for two classes, the probability of true or of the greater label. model: the name of a model, which means its deployed version; columns: all of the model in the order of training, or one row, matched by names';
 
 CREATE FUNCTION dl.predict(model dl.model, VARIADIC columns "any") RETURNS double precision
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100
 AS 'MODULE_PATHNAME', 'dl_sql_predict';
 COMMENT ON FUNCTION dl.predict(dl.model, VARIADIC "any") IS
-	'the predicted value of one row; for two classes the probability of true, or of the greater label, of a model value; the columns follow in the order of training, or as one whole row';
+	'the predicted value of one row; for two classes, the probability of true or of the greater label. model: a value; columns: all of the model in the order of training, or one row, matched by names';
 
 CREATE FUNCTION dl.classify(model text, VARIADIC columns "any") RETURNS text
 LANGUAGE C STABLE PARALLEL SAFE COST 100
 AS 'MODULE_PATHNAME', 'dl_sql_classify';
 COMMENT ON FUNCTION dl.classify(text, VARIADIC "any") IS
-	'the most likely class of one row, of a model by name; the columns follow in the order of training, or as one whole row';
+	'the most likely class of one row. model: the name of a model, which means its deployed version; columns: all of the model in the order of training, or one row, matched by names';
 
 CREATE FUNCTION dl.classify(model dl.model, VARIADIC columns "any") RETURNS text
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100
 AS 'MODULE_PATHNAME', 'dl_sql_classify';
 COMMENT ON FUNCTION dl.classify(dl.model, VARIADIC "any") IS
-	'the most likely class of one row, of a model value; the columns follow in the order of training, or as one whole row';
+	'the most likely class of one row. model: a value; columns: all of the model in the order of training, or one row, matched by names';
 
 CREATE FUNCTION dl.probabilities(model text, VARIADIC columns "any") RETURNS jsonb
 LANGUAGE C STABLE PARALLEL SAFE COST 100
 AS 'MODULE_PATHNAME', 'dl_sql_probabilities';
 COMMENT ON FUNCTION dl.probabilities(text, VARIADIC "any") IS
-	'the probability of each class of one row, by label, of a model by name; the columns follow in the order of training, or as one whole row';
+	'the probability of each class, or of each label by its number, for one row. model: the name of a model, which means its deployed version; columns: all of the model in the order of training, or one row, matched by names';
 
 CREATE FUNCTION dl.probabilities(model dl.model, VARIADIC columns "any") RETURNS jsonb
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100
 AS 'MODULE_PATHNAME', 'dl_sql_probabilities';
 COMMENT ON FUNCTION dl.probabilities(dl.model, VARIADIC "any") IS
-	'the probability of each class of one row, by label, of a model value; the columns follow in the order of training, or as one whole row';
+	'the probability of each class, or of each label by its number, for one row. model: a value; columns: all of the model in the order of training, or one row, matched by names';
 
 CREATE FUNCTION dl.predict_array(model text, VARIADIC columns "any") RETURNS real[]
 LANGUAGE C STABLE PARALLEL SAFE COST 100
 AS 'MODULE_PATHNAME', 'dl_sql_predict_array';
 COMMENT ON FUNCTION dl.predict_array(text, VARIADIC "any") IS
-	'all values that the model predicts for one row: several values, or a probability for each class or label, of a model by name; the columns follow in the order of training, or as one whole row';
+	'all predicted values of one row, or the probabilities of its classes or labels. model: the name of a model, which means its deployed version; columns: all of the model in the order of training, or one row, matched by names';
 
 CREATE FUNCTION dl.predict_array(model dl.model, VARIADIC columns "any") RETURNS real[]
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100
 AS 'MODULE_PATHNAME', 'dl_sql_predict_array';
 COMMENT ON FUNCTION dl.predict_array(dl.model, VARIADIC "any") IS
-	'all values that the model predicts for one row: several values, or a probability for each class or label, of a model value; the columns follow in the order of training, or as one whole row';
+	'all predicted values of one row, or the probabilities of its classes or labels. model: a value; columns: all of the model in the order of training, or one row, matched by names';
 
 CREATE FUNCTION dl.embed(model text, VARIADIC columns "any") RETURNS real[]
 LANGUAGE C STABLE PARALLEL SAFE COST 100
 AS 'MODULE_PATHNAME', 'dl_sql_embed';
 COMMENT ON FUNCTION dl.embed(text, VARIADIC "any") IS
-	'the last hidden layer for one row: an embedding; casts to pgvector''s vector, of a model by name; the columns follow in the order of training, or as one whole row';
+	'the last hidden layer for one row; casts to the type vector of pgvector. model: the name of a model, which means its deployed version; columns: all of the model in the order of training, or one row, matched by names';
 
 CREATE FUNCTION dl.embed(model dl.model, VARIADIC columns "any") RETURNS real[]
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100
 AS 'MODULE_PATHNAME', 'dl_sql_embed';
 COMMENT ON FUNCTION dl.embed(dl.model, VARIADIC "any") IS
-	'the last hidden layer for one row: an embedding; casts to pgvector''s vector, of a model value; the columns follow in the order of training, or as one whole row';
+	'the last hidden layer for one row; casts to the type vector of pgvector. model: a value; columns: all of the model in the order of training, or one row, matched by names';
