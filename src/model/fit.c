@@ -249,7 +249,6 @@ train(Fit *fit, DlError *error)
 		training.metric = "loss";
 
 	fit->epoch_capacity = fit->choice.train.epochs;
-	model->member_count = fit->choice.members;
 	DL_TRY(dl_arena_calloc(model->arena, (size_t) fit->epoch_capacity, sizeof(DlEpoch), &model->record.epochs, error));
 	DL_TRY(dl_arena_calloc(model->arena, (size_t) model->member_count, sizeof(float *), &model->parameters, error));
 	return dl_fit_members(&training, error);
@@ -408,6 +407,8 @@ run(Fit *fit, DlArena *arena, DlFitResult *result, DlError *error)
 		fit->model->network_text = text;
 	}
 	DL_TRY(dl_model_build(fit->model, error));
+	fit->model->member_count = fit->choice.members;
+	DL_TRY(dl_model_check_size(fit->model, error));
 	DL_TRY(train(fit, error));
 	return finish(fit, arena, result, error);
 }

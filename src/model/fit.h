@@ -14,6 +14,7 @@
 
 #include "data/dataset.h"
 #include "model/model.h"
+#include "nn/metrics.h"
 
 #define DL_UNSET (-1)			/* of an integer option: choose from the data */
 
@@ -167,7 +168,7 @@ extern DlStatus dl_fit_request_unpack(DlArena *arena, const void *bytes, size_t 
  */
 extern DlStatus dl_model_measure(DlArena *arena, DlTask task, int64_t rows, int32_t width, const double *results,
 								 const double *target_values, const int32_t *target_codes, const float *weight,
-								 int *count, DlMetricValue **metrics, DlError *error);
+								 DlStop stop, int *count, DlMetricValue **metrics, DlError *error);
 
 /* The name of the deciding metric; higher_is_better tells its direction. */
 extern const char *dl_task_metric(DlTask task);

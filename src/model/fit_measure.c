@@ -7,6 +7,7 @@
  * carries each record's words over (offsets shifted, codes looked up by text).
  */
 #include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "core/size.h"
@@ -190,6 +191,14 @@ score_slices(DlArena *scratch, const DlModel *model, const DlFeatureMap *map, Dl
 	return DL_OK;
 }
 
+static bool
+is_cancelled(void *context)
+{
+	const atomic_int *cancel = context;
+
+	return cancel != NULL && atomic_load_explicit(cancel, memory_order_relaxed) != 0;
+}
+
 DlStatus
 dl_fit_measure(DlArena *arena, const DlModel *model, const DlFeatureMap *map, DlFitSource *source,
 			   const atomic_int *cancel, int *count, DlMetricValue **metrics, DlError *error)
@@ -199,6 +208,7 @@ dl_fit_measure(DlArena *arena, const DlModel *model, const DlFeatureMap *map, Dl
 	int32_t		width = dl_model_result_width(model);
 	DlArena    *scratch;
 	Scored		scored = {0};
+	DlStop		stop = {is_cancelled, (void *) (uintptr_t) cancel};
 	DlStatus	status;
 
 	DL_TRY(dl_arena_create(0, &scratch, error));
@@ -214,7 +224,7 @@ dl_fit_measure(DlArena *arena, const DlModel *model, const DlFeatureMap *map, Dl
 		status = score_slices(scratch, model, map, source, cancel, &scored, error);
 	if (status == DL_OK)
 		status = dl_model_measure(arena, model->task, source->row_count, width, scored.results, scored.values,
-								  scored.codes, scored.weight, count, metrics, error);
+								  scored.codes, scored.weight, stop, count, metrics, error);
 	dl_arena_destroy(scratch);
 	return status;
 }

@@ -55,7 +55,7 @@ measure_values(DlArena *scratch, int64_t rows, int32_t width, const double *resu
 
 static DlStatus
 measure_classes(DlArena *scratch, int64_t rows, int32_t width, const double *results, const int32_t *target,
-				const float *weight, int *count, DlMetricValue *metrics, DlError *error)
+				const float *weight, DlStop stop, int *count, DlMetricValue *metrics, DlError *error)
 {
 	int32_t		classes = width == 1 ? 2 : width;
 	DlConfusion confusion;
@@ -69,8 +69,11 @@ measure_classes(DlArena *scratch, int64_t rows, int32_t width, const double *res
 
 			probability[i * classes + k] = (float) p;
 		}
+	DL_TRY(dl_stop_check(stop, error));
 	DL_TRY(dl_metric_confusion(rows, classes, probability, target, weight, &confusion, error));
+	DL_TRY(dl_stop_check(stop, error));
 	add(metrics, count, "log_loss", dl_metric_log_loss(rows, classes, probability, target, weight));
+	DL_TRY(dl_stop_check(stop, error));
 	add(metrics, count, "accuracy", dl_metric_accuracy(rows, classes, probability, target, weight));
 	if (classes == 2)
 	{
@@ -78,7 +81,7 @@ measure_classes(DlArena *scratch, int64_t rows, int32_t width, const double *res
 		float	   *score;
 
 		DL_TRY(to_floats(scratch, results, rows, 1, NULL, &score, error));
-		DL_TRY(dl_metric_roc_auc(rows, score, target, weight, &area, error));
+		DL_TRY(dl_metric_roc_auc(rows, score, target, weight, stop, &area, error));
 		add(metrics, count, "roc_auc", area);
 	}
 	add(metrics, count, "f1", confusion.f1);
@@ -90,7 +93,7 @@ measure_classes(DlArena *scratch, int64_t rows, int32_t width, const double *res
 /* Several yes/no labels: each one's log loss and accuracy, averaged. */
 static DlStatus
 measure_labels(DlArena *scratch, int64_t rows, int32_t width, const double *results, const double *target,
-			   const float *weight, int *count, DlMetricValue *metrics, DlError *error)
+			   const float *weight, DlStop stop, int *count, DlMetricValue *metrics, DlError *error)
 {
 	double		loss = 0;
 	double		accuracy = 0;
@@ -107,6 +110,7 @@ measure_labels(DlArena *scratch, int64_t rows, int32_t width, const double *resu
 			probability[2 * i] = 1 - probability[2 * i + 1];
 			codes[i] = target[i * width + k] > 0.5;
 		}
+		DL_TRY(dl_stop_check(stop, error));
 		loss += dl_metric_log_loss(rows, 2, probability, codes, weight) / width;
 		accuracy += dl_metric_accuracy(rows, 2, probability, codes, weight) / width;
 	}
@@ -117,7 +121,7 @@ measure_labels(DlArena *scratch, int64_t rows, int32_t width, const double *resu
 
 DlStatus
 dl_model_measure(DlArena *arena, DlTask task, int64_t rows, int32_t width, const double *results,
-				 const double *target_values, const int32_t *target_codes, const float *weight, int *count,
+				 const double *target_values, const int32_t *target_codes, const float *weight, DlStop stop, int *count,
 				 DlMetricValue **metrics, DlError *error)
 {
 	DlArena    *scratch;
@@ -129,9 +133,9 @@ dl_model_measure(DlArena *arena, DlTask task, int64_t rows, int32_t width, const
 	if (task == DL_TASK_REGRESSION)
 		status = measure_values(scratch, rows, width, results, target_values, weight, count, *metrics, error);
 	else if (task == DL_TASK_MULTILABEL)
-		status = measure_labels(scratch, rows, width, results, target_values, weight, count, *metrics, error);
+		status = measure_labels(scratch, rows, width, results, target_values, weight, stop, count, *metrics, error);
 	else
-		status = measure_classes(scratch, rows, width, results, target_codes, weight, count, *metrics, error);
+		status = measure_classes(scratch, rows, width, results, target_codes, weight, stop, count, *metrics, error);
 	dl_arena_destroy(scratch);
 	return status;
 }

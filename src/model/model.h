@@ -108,6 +108,12 @@ typedef struct DlModel
  */
 extern DlStatus dl_model_build(DlModel *model, DlError *error);
 
+/*
+ * DL_ERROR_LIMIT when the parameters or the texts of a model that is built would not fit
+ * its bytes: asked before training, which nobody should wait for in vain.
+ */
+extern DlStatus dl_model_check_size(const DlModel *model, DlError *error);
+
 /* Bytes in model->arena.  DL_ERROR_LIMIT above DL_SAFETENSORS_MAX_BYTES. */
 extern DlStatus dl_model_encode(const DlModel *model, DlArena *arena, void **bytes, size_t *length, DlError *error);
 

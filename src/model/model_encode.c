@@ -63,22 +63,80 @@ encode(const DlModel *model, DlArena *scratch, DlJsonWriter *writer, DlArena *ar
 	return dl_safetensors_write(arena, &content, bytes, length, error);
 }
 
+/* Text that a vocabulary puts into the document: quoted twice, as a text within a text. */
+static size_t
+vocabulary_bytes(const DlVocabulary *vocabulary)
+{
+	size_t		bytes = 0;
+
+	for (int32_t i = 0; vocabulary != NULL && i < dl_vocabulary_size(vocabulary); i++)
+	{
+		size_t		length;
+
+		(void) dl_vocabulary_text(vocabulary, i, &length);
+		bytes += length + sizeof("\\\"\\\",") - 1;
+	}
+	return bytes;
+}
+
+static DlStatus
+check_vocabularies(const DlModel *model, DlError *error)
+{
+	const DlVocabulary *largest = model->labels;
+	const char *name = model->target;
+	size_t		most = vocabulary_bytes(model->labels);
+	size_t		sum = most;
+
+	for (int32_t i = 0; i < model->column_count; i++)
+	{
+		size_t		bytes = vocabulary_bytes(model->columns[i].vocabulary);
+
+		sum += bytes;
+		if (bytes > most)
+		{
+			largest = model->columns[i].vocabulary;
+			name = model->columns[i].name;
+			most = bytes;
+		}
+	}
+	if (sum <= DL_SAFETENSORS_MAX_HEADER)
+		return DL_OK;
+	dl_error_set(error, DL_ERROR_LIMIT, "the texts of all categories take %zu bytes, more than the %zu that a model has room for",
+				 sum, DL_SAFETENSORS_MAX_HEADER);
+	dl_error_detail(error, "Column \"%s\" has %d different texts.", name, dl_vocabulary_size(largest));
+	dl_error_hint(error, "Leave the column out, or let the query make one value of its rare ones.");
+	return DL_ERROR_LIMIT;
+}
+
+DlStatus
+dl_model_check_size(const DlModel *model, DlError *error)
+{
+	size_t		bytes;
+
+	if (model->member_count < 1 || model->member_count > DL_MODEL_MAX_MEMBERS)
+		return dl_error_set(error, DL_ERROR_INVALID, "a model has 1 to %d networks, not %d", DL_MODEL_MAX_MEMBERS,
+							model->member_count);
+	if (!dl_size_mul((size_t) dl_graph_vector_length(model->graph), sizeof(float) * (size_t) model->member_count,
+					 &bytes) || bytes > DL_SAFETENSORS_MAX_BYTES)
+	{
+		dl_error_set(error, DL_ERROR_LIMIT, "a model cannot have more than %zu bytes", DL_SAFETENSORS_MAX_BYTES);
+		dl_error_detail(error, "Its networks have %lld parameters of 4 bytes, times %d.",
+						(long long) dl_graph_vector_length(model->graph), model->member_count);
+		dl_error_hint(error, "Use a smaller network or fewer members.");
+		return DL_ERROR_LIMIT;
+	}
+	return check_vocabularies(model, error);
+}
+
 DlStatus
 dl_model_encode(const DlModel *model, DlArena *arena, void **bytes, size_t *length, DlError *error)
 {
 	DlArena    *scratch;
 	DlJsonWriter writer;
 	DlStatus	status;
-	size_t		parameter_bytes;
 
 	/* before anything is copied */
-	if (model->member_count < 1 || model->member_count > DL_MODEL_MAX_MEMBERS)
-		return dl_error_set(error, DL_ERROR_INVALID, "a model has 1 to %d networks, not %d", DL_MODEL_MAX_MEMBERS,
-							model->member_count);
-	if (!dl_size_mul((size_t) dl_graph_vector_length(model->graph), sizeof(float) * (size_t) model->member_count,
-					 &parameter_bytes) || parameter_bytes > DL_SAFETENSORS_MAX_BYTES)
-		return dl_error_set(error, DL_ERROR_LIMIT, "a model cannot have more than %zu bytes", DL_SAFETENSORS_MAX_BYTES);
-
+	DL_TRY(dl_model_check_size(model, error));
 	DL_TRY(dl_arena_create(0, &scratch, error));
 	dl_json_writer_init(&writer, DL_SAFETENSORS_MAX_HEADER);
 	status = encode(model, scratch, &writer, arena, bytes, length, error);

@@ -8,10 +8,20 @@
 
 #include <float.h>
 #include <math.h>
-#include <stdbool.h>
 #include <stdlib.h>
 
 #include "core/size.h"
+
+/* Rows that are sorted between looks at stop. */
+#define SORT_ROWS 32768
+
+DlStatus
+dl_stop_check(DlStop stop, DlError *error)
+{
+	if (stop.asked != NULL && stop.asked(stop.context))
+		return dl_error_set(error, DL_ERROR_CANCELLED, "measuring was cancelled");
+	return DL_OK;
+}
 
 static double
 weight_of(const float *weight, int64_t row)
@@ -264,6 +274,45 @@ compare_scores(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* Two sorted neighbours of from, begin .. middle and middle .. end, into the same place of to. */
+static DlStatus
+merge(const ScoredRow *from, ScoredRow *to, int64_t begin, int64_t middle, int64_t end, DlStop stop, DlError *error)
+{
+	int64_t		left = begin;
+	int64_t		right = middle;
+
+	for (int64_t i = begin; i < end; i++)
+	{
+		if (i % SORT_ROWS == 0)
+			DL_TRY(dl_stop_check(stop, error));
+		to[i] = right == end || (left < middle && from[left].score <= from[right].score) ? from[left++] : from[right++];
+	}
+	return DL_OK;
+}
+
+/* By score; in pieces, so that it can be stopped.  spare has room for as many rows; *sorted is one of the two. */
+static DlStatus
+sort_scores(ScoredRow *rows, ScoredRow *spare, int64_t n, DlStop stop, ScoredRow **sorted, DlError *error)
+{
+	for (int64_t begin = 0; begin < n; begin += SORT_ROWS)
+	{
+		DL_TRY(dl_stop_check(stop, error));
+		qsort(rows + begin, (size_t) (n - begin < SORT_ROWS ? n - begin : SORT_ROWS), sizeof(ScoredRow), compare_scores);
+	}
+	for (int64_t width = SORT_ROWS; width < n; width *= 2)
+	{
+		ScoredRow  *from = rows;
+
+		for (int64_t begin = 0; begin < n; begin += 2 * width)
+			DL_TRY(merge(rows, spare, begin, begin + width < n ? begin + width : n,
+						 begin + 2 * width < n ? begin + 2 * width : n, stop, error));
+		rows = spare;
+		spare = from;
+	}
+	*sorted = rows;
+	return DL_OK;
+}
+
 /* Pairs of a positive and a negative row in which the positive one scores higher; ties are half. */
 static double
 area(const ScoredRow *rows, int64_t n)
@@ -289,10 +338,12 @@ area(const ScoredRow *rows, int64_t n)
 
 DlStatus
 dl_metric_roc_auc(int64_t n, const float *score, const int32_t *positive, const float *weight,
-				  double *result, DlError *error)
+				  DlStop stop, double *result, DlError *error)
 {
 	ScoredRow  *rows;
+	ScoredRow  *sorted;
 	size_t		bytes;
+	DlStatus	status;
 
 	*result = NAN;
 	for (int64_t i = 0; i < n; i++)
@@ -300,15 +351,16 @@ dl_metric_roc_auc(int64_t n, const float *score, const int32_t *positive, const 
 			return DL_OK;
 	if (n <= 0)
 		return DL_OK;
-	if (!dl_size_mul((size_t) n, sizeof(ScoredRow), &bytes))
+	if (!dl_size_mul((size_t) n, 2 * sizeof(ScoredRow), &bytes))
 		return dl_error_set(error, DL_ERROR_LIMIT, "%lld rows are too many to be sorted", (long long) n);
 	rows = malloc(bytes);
 	if (rows == NULL)
 		return dl_error_set(error, DL_ERROR_MEMORY, "out of memory for sorting %lld rows", (long long) n);
 	for (int64_t i = 0; i < n; i++)
 		rows[i] = (ScoredRow) {score[i], weight != NULL ? weight[i] : 1, positive[i] != 0};
-	qsort(rows, (size_t) n, sizeof(ScoredRow), compare_scores);
-	*result = area(rows, n);
+	status = sort_scores(rows, rows + n, n, stop, &sorted, error);
+	if (status == DL_OK)
+		*result = area(sorted, n);
 	free(rows);
-	return DL_OK;
+	return status;
 }

@@ -8,6 +8,7 @@
 #ifndef DL_NN_METRICS_H
 #define DL_NN_METRICS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/status.h"
@@ -32,8 +33,17 @@ typedef struct DlConfusion
 extern DlStatus dl_metric_confusion(int64_t n, int64_t classes, const float *probability, const int32_t *target,
 									const float *weight, DlConfusion *result, DlError *error);
 
+/* Asked now and then by what may take long; true: end with DL_ERROR_CANCELLED.  asked NULL: never. */
+typedef struct DlStop
+{
+	bool		(*asked) (void *context);
+	void	   *context;
+} DlStop;
+
+extern DlStatus dl_stop_check(DlStop stop, DlError *error);
+
 /* Area under the ROC curve; ties count half.  score: of class 1; positive: 0/1. */
 extern DlStatus dl_metric_roc_auc(int64_t n, const float *score, const int32_t *positive, const float *weight,
-								  double *result, DlError *error);
+								  DlStop stop, double *result, DlError *error);
 
 #endif							/* DL_NN_METRICS_H */

@@ -230,6 +230,12 @@ finish_epoch(DlTrainer *trainer, DlTrainerEvent *event, DlError *error)
 	double		score;
 	int			patience = trainer->settings.early_stopping;
 
+	if (trainer->weight_sum <= 0)
+	{
+		dl_error_set(error, DL_ERROR_DATA, "the weights of all training rows are 0");
+		dl_error_hint(error, "There is nothing to learn from; check the column of weights.");
+		return DL_ERROR_DATA;
+	}
 	measure_epoch(trainer);
 	if (!isfinite(trainer->validation_loss_sum))
 		return not_finite(trainer, "the validation loss", error);

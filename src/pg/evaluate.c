@@ -197,6 +197,13 @@ put_metric(DlRows *rows, const char *name, double value, int64 count)
 	dl_rows_put(rows, values, nulls);
 }
 
+static bool
+has_interrupt(void *context)
+{
+	(void) context;
+	return InterruptPending && InterruptHoldoffCount == 0 && QueryCancelHoldoffCount == 0;
+}
+
 static void
 evaluate_query(const DlModel *model, const char *query, DlRows *rows)
 {
@@ -204,6 +211,7 @@ evaluate_query(const DlModel *model, const char *query, DlRows *rows)
 	DlQueryReceiver receiver = {&e, begin, add_row};
 	DlMetricValue *metrics;
 	int			count;
+	DlStatus	status;
 	DlError		error;
 
 	e.arena = dl_arena_for_context(CurrentMemoryContext, 0);
@@ -214,8 +222,13 @@ evaluate_query(const DlModel *model, const char *query, DlRows *rows)
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("the query returned no rows with a target")));
-	DL_CHECK(dl_model_measure(e.arena, model->task, e.rows, e.width, e.results, e.values, e.codes, NULL, &count, &metrics,
-							  &error), &error);
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		status = dl_model_measure(e.arena, model->task, e.rows, e.width, e.results, e.values, e.codes, NULL,
+								  (DlStop) {has_interrupt, NULL}, &count, &metrics, &error);
+	} while (status == DL_ERROR_CANCELLED); /* an interrupt need not be a cancel */
+	DL_CHECK(status, &error);
 	for (int i = 0; i < count; i++)
 		put_metric(rows, metrics[i].name, metrics[i].value, e.rows);
 }

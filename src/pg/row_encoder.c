@@ -266,7 +266,12 @@ encode_category(DlAttribute *a, Datum value, uint32_t *words, uint64 hash)
 
 	if (!a->abandoned)
 	{
-		DL_CHECK(dl_vocabulary_add(a->column.vocabulary, text, length, &code, &error), &error);
+		DlStatus	status = dl_vocabulary_add(a->column.vocabulary, text, length, &code, &error);
+
+		if (status == DL_ERROR_MEMORY)
+			dl_error_hint(&error, "Leave column \"%s\" out, which has %d different values so far, or raise deep_learning.training_memory.",
+						  a->name, dl_vocabulary_size(a->column.vocabulary));
+		DL_CHECK(status, &error);
 		/* a text of its own in every row teaches nothing and would fill the memory */
 		if (a->present >= 10000 && dl_vocabulary_size(a->column.vocabulary) > a->present * 0.95)
 			a->abandoned = true;
@@ -523,6 +528,23 @@ dl_row_encoder_leave_out(DlRowEncoder *e, int column, const char *why)
 	e->attributes[column].left_out = why;
 }
 
+/* "a: why\nb: why\n" as a list in one line, not too long. */
+static char *
+join_lines(const char *lines)
+{
+	StringInfoData list;
+
+	initStringInfo(&list);
+	while (*lines != '\0' && list.len < 500)
+	{
+		int			length = (int) strcspn(lines, "\n");
+
+		appendStringInfo(&list, "%s%.*s", list.len > 0 ? ", " : "", length, lines);
+		lines += length + 1;
+	}
+	return list.data;
+}
+
 void
 dl_row_encoder_finish(DlRowEncoder *e, bool quiet, DlFitRequest *request)
 {
@@ -572,7 +594,8 @@ dl_row_encoder_finish(DlRowEncoder *e, bool quiet, DlFitRequest *request)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("no column is left to learn from"),
-				 errdetail("All columns besides the target look like identifiers."),
+				 errdetail("Left out: %s.", join_lines(left_out.data)),
+				 strstr(left_out.data, "looks like an identifier") == NULL ? 0 :
 				 errhint("An integer column that is none is kept by a cast: column::double precision.")));
 	request->feature_words = e->layout.feature_words;
 	request->left_out = left_out.data;

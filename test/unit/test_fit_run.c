@@ -5,6 +5,7 @@
  */
 #include "tap.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -246,6 +247,20 @@ test_errors(void)
 	t.request.options.network = "dense(4000) > dense(4000)";
 	t.request.options.memory = 1 << 20;
 	expect_error(&t, DL_ERROR_MEMORY, "memory budget");
+
+	begin(&t, plain);
+	t.request.options.network = "dense(9000) > dense(9000)";
+	expect_error(&t, DL_ERROR_LIMIT, "a model cannot have more than");
+
+	begin(&t, plain);
+	for (int i = 0; i < 1000000; i++)
+	{
+		char		text[32];
+		int32_t		code;
+
+		dl_vocabulary_add(t.columns[1].vocabulary, text, (size_t) snprintf(text, sizeof(text), "level number %d", i), &code, NULL);
+	}
+	expect_error(&t, DL_ERROR_LIMIT, "the texts of all categories take");
 
 	begin(&t, plain);
 	t.request.options.loss = DL_TRAIN_CROSS_ENTROPY;

@@ -5,6 +5,8 @@
  */
 #include "tap.h"
 
+#include <stdlib.h>
+
 #include "core/random.h"
 #include "nn/metrics.h"
 
@@ -116,7 +118,7 @@ auc(int64_t n, const float *score, const int32_t *positive, const float *weight)
 	double		result = -1;
 	DlError		error;
 
-	if (dl_metric_roc_auc(n, score, positive, weight, &result, &error) != DL_OK)
+	if (dl_metric_roc_auc(n, score, positive, weight, (DlStop) {0}, &result, &error) != DL_OK)
 		return -1;
 	return result;
 }
@@ -173,6 +175,46 @@ test_roc_auc_random(void)
 	is_close(auc(N, score, positive, weight), pairs / all, 1e-9, "roc_auc equals the count of all pairs");
 }
 
+static bool
+stop_soon(void *context)
+{
+	int		   *left = context;
+
+	return --*left < 0;
+}
+
+/* So many rows that they are sorted in pieces; every level of the score has as many negatives as positives. */
+static void
+test_roc_auc_many(void)
+{
+	enum {N = 200002, LEVELS = 500};
+	float	   *score = malloc(N * sizeof(float));
+	int32_t    *positive = malloc(N * sizeof(int32_t));
+	double		result;
+	int			left = 0;
+	int			asked = 0;
+	DlError		error;
+
+	for (int i = 0; i < N; i++)
+	{
+		score[i] = (float) ((i / 2) * 7919L % LEVELS);
+		positive[i] = i % 2;
+	}
+	is_close(auc(N, score, positive, NULL), 0.5, 1e-9, "roc_auc of many rows: one half");
+	for (int i = 0; i < N; i++)
+		score[i] = (float) ((i * 7919L) % N);
+	for (int i = 0; i < N; i++)
+		positive[i] = score[i] >= N / 3;
+	is_close(auc(N, score, positive, NULL), 1, 1e-12, "roc_auc of many rows: all right");
+	for (; dl_metric_roc_auc(N, score, positive, NULL, (DlStop) {stop_soon, &left}, &result, &error) != DL_OK; left = ++asked)
+		if (error.status != DL_ERROR_CANCELLED || !isnan(result))
+			break;
+	ok(asked > 15 && dl_metric_roc_auc(N, score, positive, NULL, (DlStop) {NULL, NULL}, &result, &error) == DL_OK,
+	   "roc_auc can be stopped at %d places", asked);
+	free(score);
+	free(positive);
+}
+
 int
 main(void)
 {
@@ -182,5 +224,6 @@ main(void)
 	test_two_classes();
 	test_roc_auc();
 	test_roc_auc_random();
+	test_roc_auc_many();
 	return done_testing();
 }
