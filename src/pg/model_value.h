@@ -23,7 +23,7 @@ typedef struct DlModelArgument
  * The decoded model of value, pinned until the next call with another value
  * or the end of parent.  A value that is stored out of line is recognised by its toast
  * pointer, without being read; any other by its bytes.  constant: the caller knows
- * that all calls pass the same value (get_fn_expr_arg_stable()).
+ * that all calls pass the same value.
  */
 extern const DlModel *dl_model_argument(DlModelArgument *argument, Datum value, bool constant, MemoryContext parent);
 
