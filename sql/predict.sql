@@ -270,6 +270,18 @@ SELECT count(*) AS rows, count(DISTINCT dl.predict(s.model, h.area, h.rooms)) > 
 FROM shelf s CROSS JOIN houses h;
 SELECT bool_and(dl.predict(s.model, h.area, h.rooms) = dl.predict(dl.get('predict_loop', s.id), h.area, h.rooms)) AS same
 FROM shelf s JOIN houses h ON h.id % 4 + 1 = s.id;
+-- where none is kept in memory, the next may be decoded to where the last one was
+SELECT task FROM dl.train('predict_wide', 'SELECT area, rooms, price FROM houses', 'price', network => 'dense(300, relu) > dense(300, relu)',
+						  epochs => 1, seed => 1, quiet => true, options => '{"members": 1}');
+INSERT INTO shelf VALUES (0, dl.get('predict_wide'));
+CREATE TEMPORARY TABLE of_shelf AS SELECT id, model, dl.predict(model, 100.0, 3) AS p, cardinality(dl.embed(model, 100.0, 3)) AS e FROM shelf;
+SET deep_learning.model_cache = 0;
+SELECT count(*) AS rows, count(*) FILTER (WHERE dl.predict(model, 100.0, 3) = p) AS same
+FROM (SELECT * FROM generate_series(0, 99) AS i JOIN of_shelf ON id = i * i % 5 ORDER BY i) AS s;
+SELECT count(*) AS rows, count(*) FILTER (WHERE cardinality(dl.embed(model, 100.0, 3)) = e) AS same
+FROM (SELECT * FROM generate_series(0, 99) AS i JOIN of_shelf ON id = i * i % 5 ORDER BY i) AS s;
+RESET deep_learning.model_cache;
+DELETE FROM shelf WHERE id = 0;
 SELECT dl.predict(model::bytea::dl.model, 100.0, 3) = dl.predict(model, 100.0, 3) AS through_bytea,
 	   dl.predict(model::text::dl.model, 100.0, 3) = dl.predict(model, 100.0, 3) AS through_text
 FROM shelf WHERE id = 2;
