@@ -175,6 +175,65 @@ EXECUTE latest;
 -- the name differs from row to row
 SELECT bool_and(dl.predict(name, 100.0, 3) = dl.predict(dl.get(name), 100.0, 3)) AS each_its_own, count(DISTINCT dl.predict(name, 100.0, 3)) AS answers
 FROM unnest('{predict_loop,predict_numbers,predict_loop,predict_numbers}'::text[]) AS name;
+-- in PL/pgSQL, which keeps an expression while its variables change
+CREATE FUNCTION score_with(name text) RETURNS double precision LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN dl.predict(name, 100.0, 3);
+END;
+$$;
+CREATE FUNCTION score_with(model dl.model) RETURNS double precision LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN dl.predict(model, 100.0, 3);
+END;
+$$;
+SELECT name, score_with(name) = dl.predict(dl.get(name), 100.0, 3) AS by_name, score_with(dl.get(name)) = dl.predict(dl.get(name), 100.0, 3) AS by_value
+FROM unnest('{predict_loop,predict_numbers,predict_loop}'::text[]) AS name;
+
+-- The type of the rows changes within a statement: altered, or another record each time.
+CREATE TABLE changing (gone text, area real, rooms integer);
+CREATE FUNCTION change(step integer) RETURNS changing LANGUAGE plpgsql AS $$
+DECLARE
+	result changing;
+BEGIN
+	IF step = 2 THEN
+		ALTER TABLE changing DROP COLUMN gone, ALTER COLUMN area TYPE text, ALTER COLUMN rooms TYPE bigint;
+		ALTER TABLE changing RENAME COLUMN area TO width;
+		ALTER TABLE changing ADD COLUMN area numeric;
+	END IF;
+	EXECUTE 'SELECT c.* FROM (VALUES (1)) AS v LEFT JOIN changing c ON false' INTO result;
+	result.area := 100;
+	result.rooms := 3;
+	RETURN result;
+END;
+$$;
+SELECT step, dl.predict('predict_numbers', change(step)) = dl.predict('predict_numbers', 100.0, 3) AS same FROM generate_series(1, 3) AS step;
+CREATE FUNCTION some_record(i integer) RETURNS record LANGUAGE plpgsql AS $$
+BEGIN
+	CASE i % 3
+		WHEN 0 THEN RETURN ROW(100.0, '3', 'old');
+		WHEN 1 THEN RETURN ROW('100'::numeric, 3, 'old'::text);
+		ELSE RETURN ROW(100::real, 3::numeric, 'old'::name);
+	END CASE;
+END;
+$$;
+SELECT bool_and(dl.classify('predict_class', some_record(i)) = dl.classify('predict_class', 100, 3, 'old')) AS same,
+	   bool_and(dl.embed('predict_class', some_record(i)) = dl.embed('predict_class', 100, 3, 'old')) AS same_too FROM generate_series(1, 9) AS i;
+
+-- A call site that outlives errors: the CHECK of a domain, in a variable.
+CREATE DOMAIN checked AS house CHECK (VALUE IS NULL OR dl.predict('predict_numbers', (VALUE).area, (VALUE).rooms, (VALUE).state) IS NOT NULL);
+DO $$
+DECLARE
+	variable checked;
+BEGIN
+	FOR i IN 1 .. 3 LOOP
+		BEGIN
+			variable.rooms := i;
+		EXCEPTION WHEN invalid_parameter_value THEN
+			RAISE NOTICE '%', SQLERRM;
+		END;
+	END LOOP;
+END;
+$$;
 
 -- Rights are those of the user at the moment of the call.
 CREATE ROLE predict_stranger;
@@ -211,6 +270,18 @@ SELECT count(*) AS rows, count(DISTINCT dl.predict(s.model, h.area, h.rooms)) > 
 FROM shelf s CROSS JOIN houses h;
 SELECT bool_and(dl.predict(s.model, h.area, h.rooms) = dl.predict(dl.get('predict_loop', s.id), h.area, h.rooms)) AS same
 FROM shelf s JOIN houses h ON h.id % 4 + 1 = s.id;
+-- where none is kept in memory, the next may be decoded to where the last one was
+SELECT task FROM dl.train('predict_wide', 'SELECT area, rooms, price FROM houses', 'price', network => 'dense(300, relu) > dense(300, relu)',
+						  epochs => 1, seed => 1, quiet => true, options => '{"members": 1}');
+INSERT INTO shelf VALUES (0, dl.get('predict_wide'));
+CREATE TEMPORARY TABLE of_shelf AS SELECT id, model, dl.predict(model, 100.0, 3) AS p, cardinality(dl.embed(model, 100.0, 3)) AS e FROM shelf;
+SET deep_learning.model_cache = 0;
+SELECT count(*) AS rows, count(*) FILTER (WHERE dl.predict(model, 100.0, 3) = p) AS same
+FROM (SELECT * FROM generate_series(0, 99) AS i JOIN of_shelf ON id = i * i % 5 ORDER BY i) AS s;
+SELECT count(*) AS rows, count(*) FILTER (WHERE cardinality(dl.embed(model, 100.0, 3)) = e) AS same
+FROM (SELECT * FROM generate_series(0, 99) AS i JOIN of_shelf ON id = i * i % 5 ORDER BY i) AS s;
+RESET deep_learning.model_cache;
+DELETE FROM shelf WHERE id = 0;
 SELECT dl.predict(model::bytea::dl.model, 100.0, 3) = dl.predict(model, 100.0, 3) AS through_bytea,
 	   dl.predict(model::text::dl.model, 100.0, 3) = dl.predict(model, 100.0, 3) AS through_text
 FROM shelf WHERE id = 2;

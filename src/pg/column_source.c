@@ -44,6 +44,7 @@ dl_column_source_set(DlColumnSource *s, const DlColumn *column, Oid type, int po
 	const char *hint;
 	bool		fits;
 
+	memset(s, 0, sizeof(*s));
 	s->column = column;
 	s->position = position;
 	if (type == UNKNOWNOID)

@@ -28,13 +28,12 @@ same_value(const struct varlena *seen, const struct varlena *value)
 		memcmp(seen, value, size) == 0;
 }
 
-static void
-remember(DlModelArgument *argument, const struct varlena *value)
+static struct varlena *
+copy_value(const struct varlena *value, MemoryContext context)
 {
 	Size		size = VARSIZE_ANY(value);
 
-	argument->seen = MemoryContextAlloc(argument->context, size);
-	memcpy(argument->seen, value, size);
+	return memcpy(MemoryContextAlloc(context, size), value, size);
 }
 
 const DlModel *
@@ -42,24 +41,23 @@ dl_model_argument(DlModelArgument *argument, Datum value, bool constant, MemoryC
 {
 	struct varlena *raw = (struct varlena *) DatumGetPointer(value);
 	struct varlena *flat;
-	const DlModel *model;
+	DlModelArgument next = {0};
 
 	if (argument->model != NULL && (constant || same_value(argument->seen, raw)))
 		return argument->model;
 
-	if (argument->context == NULL)
-		argument->context = AllocSetContextCreate(parent, "dl.model argument", ALLOCSET_SMALL_SIZES);
-	argument->model = NULL;
-	MemoryContextReset(argument->context);
-
+	/* The last model goes after the next one came, so that two of them never have one address. */
+	next.context = AllocSetContextCreate(parent, "dl.model argument", ALLOCSET_SMALL_SIZES);
 	flat = pg_detoast_datum_packed(raw);
-	model = dl_model_cache_get(VARDATA_ANY(flat), VARSIZE_ANY_EXHDR(flat), argument->context);
+	next.model = dl_model_cache_get(VARDATA_ANY(flat), VARSIZE_ANY_EXHDR(flat), next.context);
 	if (flat != raw)
 		pfree(flat);
 	if (!constant)
-		remember(argument, raw);
-	argument->model = model;
-	return model;
+		next.seen = copy_value(raw, next.context);
+	if (argument->context != NULL)
+		MemoryContextDelete(argument->context);
+	*argument = next;
+	return next.model;
 }
 
 char *

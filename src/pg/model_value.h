@@ -15,7 +15,7 @@
 typedef struct DlModelArgument
 {
 	const DlModel *model;		/* of the last value; NULL at first */
-	MemoryContext context;		/* pins the model, holds the copy; reset with each new value */
+	MemoryContext context;		/* pins the model, holds the copy; another with each new value */
 	struct varlena *seen;		/* the last value as it came: a toast pointer, or an inline value */
 } DlModelArgument;
 
@@ -23,7 +23,7 @@ typedef struct DlModelArgument
  * The decoded model of value, pinned until the next call with another value
  * or the end of parent.  A value that is stored out of line is recognised by its toast
  * pointer, without being read; any other by its bytes.  constant: the caller knows
- * that all calls pass the same value (get_fn_expr_arg_stable()).
+ * that all calls pass the same value.  Another model has another address than the last one had.
  */
 extern const DlModel *dl_model_argument(DlModelArgument *argument, Datum value, bool constant, MemoryContext parent);
 

@@ -65,8 +65,6 @@ use_model(DlPredictCall *call, FunctionCallInfo fcinfo, const DlModel *model)
 
 	call->model = model;
 	call->row_type = InvalidOid;
-	call->tupdesc = NULL;
-	call->values = NULL;
 	call->sources = palloc0(sizeof(DlColumnSource) * (Size) Max(model->column_count, 1));
 	set_positions(call, fcinfo);
 	if (call->arguments != DL_ARGUMENTS_ROW)
@@ -81,6 +79,15 @@ use_model(DlPredictCall *call, FunctionCallInfo fcinfo, const DlModel *model)
 	MemoryContextSwitchTo(old);
 }
 
+/* Without a scorer a call is not ready: so it stays when an error comes before use_model() is through. */
+static void
+forget_model(DlPredictCall *call)
+{
+	call->scorer = NULL;
+	call->model = NULL;
+	MemoryContextReset(call->model_context);
+}
+
 static bool
 same_name(const DlPredictCall *call, Datum name)
 {
@@ -93,11 +100,10 @@ same_name(const DlPredictCall *call, Datum name)
 static void
 find_by_name(DlPredictCall *call, FunctionCallInfo fcinfo)
 {
-	if (call->model != NULL && likely(dl_registry_current(&call->handle)) &&
+	if (call->scorer != NULL && likely(dl_registry_current(&call->handle)) &&
 		(call->constant || same_name(call, PG_GETARG_DATUM(0))))
 		return;
-	call->model = NULL;
-	MemoryContextReset(call->model_context);
+	forget_model(call);
 	call->name = MemoryContextStrdup(call->model_context, TextDatumGetCString(PG_GETARG_DATUM(0)));
 	dl_registry_open(call->name, 0, DL_RIGHT_USE, call->model_context, &call->handle);
 	use_model(call, fcinfo, call->handle.model);
@@ -108,11 +114,27 @@ find_by_value(DlPredictCall *call, FunctionCallInfo fcinfo)
 {
 	const DlModel *model = dl_model_argument(&call->argument, PG_GETARG_DATUM(0), call->constant, call->context);
 
-	if (likely(model == call->model))
+	if (call->scorer != NULL && likely(model == call->model))
 		return;
-	call->model = NULL;
-	MemoryContextReset(call->model_context);
+	forget_model(call);
 	use_model(call, fcinfo, model);
+}
+
+/*
+ * Only a constant is.  A parameter is not: PL/pgSQL keeps an expression for the whole
+ * transaction, while its variables, which are the parameters, change.
+ */
+static bool
+model_is_constant(const FmgrInfo *flinfo)
+{
+	Node	   *expression = flinfo->fn_expr;
+	List	   *arguments = NIL;
+
+	if (expression != NULL && IsA(expression, FuncExpr))
+		arguments = ((FuncExpr *) expression)->args;
+	else if (expression != NULL && IsA(expression, OpExpr))
+		arguments = ((OpExpr *) expression)->args;
+	return arguments != NIL && IsA(linitial(arguments), Const);
 }
 
 static DlPredictCall *
@@ -124,22 +146,35 @@ create_call(FunctionCallInfo fcinfo)
 
 	call->context = flinfo->fn_mcxt;
 	call->model_context = AllocSetContextCreate(flinfo->fn_mcxt, "dl predict model", ALLOCSET_DEFAULT_SIZES);
+	call->row_type_context = AllocSetContextCreate(flinfo->fn_mcxt, "dl predict row type", ALLOCSET_SMALL_SIZES);
 	call->row_context = AllocSetContextCreate(flinfo->fn_mcxt, "dl predict row", ALLOCSET_DEFAULT_SIZES);
 	call->count = fcinfo->nargs - 1;
 	call->by_value = get_fn_expr_argtype(flinfo, 0) != TEXTOID;
-	call->constant = get_fn_expr_arg_stable(flinfo, 0);
+	call->constant = model_is_constant(flinfo);
 	set_arguments(call, fcinfo);
 	flinfo->fn_extra = call;
 	MemoryContextSwitchTo(old);
 	return call;
 }
 
+/* A table's type may be altered between two rows; its entry in the type cache tells.  Types of records never change. */
+static bool
+same_row_type(const DlPredictCall *call, Oid type, int32 typmod)
+{
+	return type == call->row_type && typmod == call->row_typmod &&
+		(call->row_entry == NULL || call->row_entry->tupDesc_identifier == call->row_identifier);
+}
+
 static void
 set_row_type(DlPredictCall *call, Oid type, int32 typmod)
 {
-	MemoryContext old = MemoryContextSwitchTo(call->model_context);
+	MemoryContext old = MemoryContextSwitchTo(call->row_type_context);
 
+	call->row_type = InvalidOid;
+	MemoryContextReset(call->row_type_context);
 	call->tupdesc = lookup_rowtype_tupdesc_copy(type, typmod);
+	call->row_entry = type == RECORDOID ? NULL : lookup_type_cache(type, TYPECACHE_TUPDESC);
+	call->row_identifier = call->row_entry == NULL ? 0 : call->row_entry->tupDesc_identifier;
 	call->values = palloc(sizeof(Datum) * (Size) Max(call->tupdesc->natts, 1));
 	call->nulls = palloc(sizeof(bool) * (Size) Max(call->tupdesc->natts, 1));
 	dl_column_sources_match(call->model, call->tupdesc, call->sources);
@@ -157,7 +192,7 @@ encode_row(DlPredictCall *call, Datum row)
 	int32		typmod = HeapTupleHeaderGetTypMod(header);
 	HeapTupleData tuple;
 
-	if (type != call->row_type || typmod != call->row_typmod)
+	if (unlikely(!same_row_type(call, type, typmod)))
 		set_row_type(call, type, typmod);
 	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
 	ItemPointerSetInvalid(&tuple.t_self);

@@ -13,6 +13,7 @@
 #include "pg/column_source.h"
 #include "pg/model_value.h"
 #include "pg/registry.h"
+#include "utils/typcache.h"
 
 typedef enum DlArguments
 {
@@ -25,6 +26,7 @@ typedef struct DlPredictCall
 {
 	MemoryContext context;		/* of the call site: flinfo->fn_mcxt */
 	MemoryContext model_context;	/* pins model and all that depends on it; reset with each new model */
+	MemoryContext row_type_context; /* what depends on the type of the rows; reset with each new one */
 	MemoryContext row_context;	/* reset for each row that allocates */
 
 	/* which model */
@@ -42,12 +44,14 @@ typedef struct DlPredictCall
 	DlColumnRuns runs;			/* of them */
 	Oid			row_type;		/* of the last composite argument */
 	int32		row_typmod;
+	TypeCacheEntry *row_entry;	/* of row_type; NULL for records */
+	uint64		row_identifier; /* of the tuple descriptor in row_entry */
 	TupleDesc	tupdesc;		/* copied */
 	Datum	   *values;			/* of tupdesc or array */
 	bool	   *nulls;
 	bool		may_allocate;
 
-	DlScorer   *scorer;
+	DlScorer   *scorer;			/* NULL: no model yet */
 	uint32_t   *features;
 	double	   *results;
 	int32_t		width;

@@ -109,7 +109,12 @@ extern uint64 dl_registry_run(const char *sql, int expected, const DlRegistryArg
 extern int64 dl_registry_int8(int column, bool *null);
 extern int32 dl_registry_int4(int column, bool *null);
 
-/* Locks the model's row until the transaction's end and checks the right again, as it is after waiting. */
+/*
+ * Locks the model's row until the transaction's end and checks the right again, as it is after waiting.
+ * Where the name is not there, or no longer after waiting, the first gives false, the second an error.
+ */
+extern bool dl_registry_lock_existing(const DlRegistrySection *section, const char *name, DlRegistryRight right,
+									  DlRegistryRow *row);
 extern void dl_registry_lock(const DlRegistrySection *section, const char *name, DlRegistryRight right, DlRegistryRow *row);
 
 /* Makes version the deployed one and remembers that it was. */

@@ -125,6 +125,27 @@ dl_sql_put(PG_FUNCTION_ARGS)
 }
 
 static void
+delete_version(int64 id, int version)
+{
+	DL_REGISTRY_RUN("DELETE FROM dl.registry_chunk WHERE model_id = $1 AND version = $2",
+					SPI_OK_DELETE, DL_ARG_INT8(id), DL_ARG_INT4(version));
+	DL_REGISTRY_RUN("DELETE FROM dl.registry_deployment WHERE model_id = $1 AND version = $2",
+					SPI_OK_DELETE, DL_ARG_INT8(id), DL_ARG_INT4(version));
+	DL_REGISTRY_RUN("DELETE FROM dl.registry_version WHERE model_id = $1 AND version = $2",
+					SPI_OK_DELETE, DL_ARG_INT8(id), DL_ARG_INT4(version));
+}
+
+static void
+delete_model(int64 id)
+{
+	DL_REGISTRY_RUN("DELETE FROM dl.registry_chunk WHERE model_id = $1", SPI_OK_DELETE, DL_ARG_INT8(id));
+	DL_REGISTRY_RUN("DELETE FROM dl.registry_deployment WHERE model_id = $1", SPI_OK_DELETE, DL_ARG_INT8(id));
+	DL_REGISTRY_RUN("DELETE FROM dl.registry_version WHERE model_id = $1", SPI_OK_DELETE, DL_ARG_INT8(id));
+	DL_REGISTRY_RUN("DELETE FROM dl.registry_grant WHERE model_id = $1", SPI_OK_DELETE, DL_ARG_INT8(id));
+	DL_REGISTRY_RUN("DELETE FROM dl.registry_model WHERE id = $1", SPI_OK_DELETE, DL_ARG_INT8(id));
+}
+
+static void
 drop_version(const DlRegistrySection *section, const char *name, int version)
 {
 	DlRegistryRow row;
@@ -137,8 +158,7 @@ drop_version(const DlRegistrySection *section, const char *name, int version)
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("cannot drop version %d of model \"%s\" because it is deployed", version, name),
 				 errhint("Deploy another version first, or drop the whole model with dl.drop_model(name).")));
-	DL_REGISTRY_RUN("DELETE FROM dl.registry_version WHERE model_id = $1 AND version = $2",
-					SPI_OK_DELETE, DL_ARG_INT8(row.id), DL_ARG_INT4(version));
+	delete_version(row.id, version);
 }
 
 Datum
@@ -155,7 +175,7 @@ dl_sql_drop_model(PG_FUNCTION_ARGS)
 	else
 	{
 		dl_registry_lock(&section, name, DL_RIGHT_OWNER, &row);
-		DL_REGISTRY_RUN("DELETE FROM dl.registry_model WHERE id = $1", SPI_OK_DELETE, DL_ARG_INT8(row.id));
+		delete_model(row.id);
 	}
 	dl_registry_changed();
 	dl_registry_leave(&section);

@@ -225,8 +225,10 @@ dl_registry_store(const DlRegistryNew *new_version, DlRegistryStored *result)
 
 	dl_registry_check_store(new_version->name);
 	dl_registry_enter(&section, "the storing of a model");
-	create_model(&section, new_version->name);
-	dl_registry_lock(&section, new_version->name, DL_RIGHT_ADMIN, &row);
+	/* Again where somebody else drops it in between: what took long to train is not lost. */
+	do
+		create_model(&section, new_version->name);
+	while (!dl_registry_lock_existing(&section, new_version->name, DL_RIGHT_ADMIN, &row));
 	result->deployed = decide(new_version, &row, &reason);
 	result->version = next_version(&row);
 	insert_version(&section, new_version, row.id, result->version);

@@ -99,23 +99,28 @@ dl_registry_int4(int column, bool *null)
 	return DatumGetInt32(first_row(column, null));
 }
 
-static void
-require(const DlRegistrySection *section, const char *name, DlRegistryRight right, DlRegistryRow *row)
+/* False when name is not there; an error without the right. */
+static bool
+find(const DlRegistrySection *section, const char *name, DlRegistryRight right, DlRegistryRow *row)
 {
 	Snapshot	snapshot = dl_registry_snapshot();
+	bool		found = dl_registry_find(snapshot, name, row);
 
-	dl_registry_require(snapshot, snapshot, name, right, section->user, row);
+	if (found && dl_registry_right_of(snapshot, row, section->user) < right)
+		dl_registry_denied(name, right);
 	UnregisterSnapshot(snapshot);
+	return found;
 }
 
-void
-dl_registry_lock(const DlRegistrySection *section, const char *name, DlRegistryRight right, DlRegistryRow *row)
+bool
+dl_registry_lock_existing(const DlRegistrySection *section, const char *name, DlRegistryRight right, DlRegistryRow *row)
 {
 	bool		locked;
 	int64		id;
 
 	/* The right is checked first, so that nobody locks what is not his, and again after waiting. */
-	require(section, name, right, row);
+	if (!find(section, name, right, row))
+		return false;
 	do
 	{
 		id = row->id;
@@ -125,8 +130,23 @@ dl_registry_lock(const DlRegistrySection *section, const char *name, DlRegistryR
 			ereport(ERROR,
 					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 					 errmsg("could not serialize access due to concurrent update")));
-		require(section, name, right, row);
+		if (!find(section, name, right, row))
+			return false;
 	} while (!locked || row->id != id);
+	return true;
+}
+
+void
+dl_registry_lock(const DlRegistrySection *section, const char *name, DlRegistryRight right, DlRegistryRow *row)
+{
+	while (!dl_registry_lock_existing(section, name, right, row))
+	{
+		Snapshot	snapshot = dl_registry_snapshot();
+
+		/* says that the name is unknown, and which one is near */
+		dl_registry_require(snapshot, snapshot, name, right, section->user, row);
+		UnregisterSnapshot(snapshot);
+	}
 }
 
 void

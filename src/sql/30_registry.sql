@@ -2,6 +2,8 @@
 --
 -- Nobody but the extension's owner has rights on these tables: the functions
 -- check who asks.  src/pg/registry_read.c knows the columns it reads by number.
+-- There are no foreign keys: a parallel pg_restore loads the tables in any order.
+-- Whoever writes holds the row of dl.registry_model (src/pg/registry_sql.c).
 
 CREATE SEQUENCE dl.registry_model_id;
 
@@ -41,8 +43,7 @@ CREATE TABLE dl.registry_version (
 	held_out bigint NOT NULL,
 	seconds double precision,
 	trained_on text NOT NULL,
-	CONSTRAINT registry_version_pkey PRIMARY KEY (model_id, version),
-	CONSTRAINT registry_version_model_fkey FOREIGN KEY (model_id) REFERENCES dl.registry_model (id) ON DELETE CASCADE
+	CONSTRAINT registry_version_pkey PRIMARY KEY (model_id, version)
 );
 COMMENT ON TABLE dl.registry_version IS 'versions of models; dl.versions shows them';
 COMMENT ON COLUMN dl.registry_version.digest IS 'of the bytes (dl_model_digest() in src/pg/model_cache.h)';
@@ -53,9 +54,7 @@ CREATE TABLE dl.registry_chunk (
 	version integer NOT NULL,
 	chunk integer NOT NULL,
 	data bytea NOT NULL,
-	CONSTRAINT registry_chunk_pkey PRIMARY KEY (model_id, version, chunk),
-	CONSTRAINT registry_chunk_version_fkey FOREIGN KEY (model_id, version)
-		REFERENCES dl.registry_version (model_id, version) ON DELETE CASCADE
+	CONSTRAINT registry_chunk_pkey PRIMARY KEY (model_id, version, chunk)
 );
 ALTER TABLE dl.registry_chunk ALTER COLUMN data SET STORAGE EXTERNAL;
 COMMENT ON TABLE dl.registry_chunk IS 'the bytes of versions, in pieces of 8 MiB, from chunk 0 on';
@@ -66,9 +65,7 @@ CREATE TABLE dl.registry_deployment (
 	version integer NOT NULL,
 	deployed_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	deployed_by name NOT NULL,
-	CONSTRAINT registry_deployment_pkey PRIMARY KEY (model_id, position),
-	CONSTRAINT registry_deployment_version_fkey FOREIGN KEY (model_id, version)
-		REFERENCES dl.registry_version (model_id, version) ON DELETE CASCADE
+	CONSTRAINT registry_deployment_pkey PRIMARY KEY (model_id, position)
 );
 CREATE INDEX registry_deployment_version ON dl.registry_deployment (model_id, version);
 COMMENT ON TABLE dl.registry_deployment IS 'which versions were deployed, one on top of the other: dl.rollback takes the top away';
@@ -81,8 +78,7 @@ CREATE TABLE dl.registry_grant (
 	privilege integer NOT NULL,
 	grantor name NOT NULL,
 	CONSTRAINT registry_grant_pkey PRIMARY KEY (model_id, cluster, role),
-	CONSTRAINT registry_grant_privilege_check CHECK (privilege BETWEEN 1 AND 3),
-	CONSTRAINT registry_grant_model_fkey FOREIGN KEY (model_id) REFERENCES dl.registry_model (id) ON DELETE CASCADE
+	CONSTRAINT registry_grant_privilege_check CHECK (privilege BETWEEN 1 AND 3)
 );
 COMMENT ON TABLE dl.registry_grant IS 'rights on models; dl.grants shows them';
 COMMENT ON COLUMN dl.registry_grant.role IS '0: public';

@@ -30,6 +30,11 @@ $node->safe_psql('postgres', q(
 	INSERT INTO shelf SELECT version, dl.get('plain', version) FROM dl.versions WHERE name = 'plain';
 	INSERT INTO shelf VALUES (3, NULL), (4, dl.get('with ''quotes'' and ünïcode'));
 	CREATE INDEX ON shelf USING hash (model);
+	CREATE SCHEMA a_schema;
+	CREATE TABLE a_schema.generated (a float8, b float8, c float8, model dl.model,
+		p float8 GENERATED ALWAYS AS (dl.predict(model, a, b, c)) STORED);
+	INSERT INTO a_schema.generated SELECT a, b, c, dl.get('plain') FROM rows_to_learn;
+	CREATE MATERIALIZED VIEW a_schema.scored AS SELECT a, b, c, dl.predict('plain', r) AS p FROM public.rows_to_learn r;
 	CREATE VIEW big_ones AS SELECT id FROM shelf WHERE model = ANY (SELECT model FROM shelf WHERE id = 4);));
 
 my $target = PostgreSQL::Test::Cluster->new('target');
@@ -50,6 +55,8 @@ my @same = (
 	[ 'probabilities', q(SELECT md5(string_agg(float8send(dl.predict('with ''quotes'' and ünïcode', a, b, c > 50))::text, ',' ORDER BY a, b, c)) FROM rows_to_learn r) ],
 	[ 'classes', q(SELECT string_agg(DISTINCT dl.classify('with ''quotes'' and ünïcode', a, b, c > 50), ',') FROM rows_to_learn r) ],
 	[ 'a column of models', 'SELECT id, md5(model::bytea), dl.model_hash(model) FROM shelf ORDER BY id' ],
+	[ 'a generated column', 'SELECT md5(string_agg(float8send(p)::text, \',\' ORDER BY a, b, c)) FROM a_schema.generated' ],
+	[ 'a materialized view', 'SELECT md5(string_agg(float8send(p)::text, \',\' ORDER BY a, b, c)) FROM a_schema.scored' ],
 	[ 'a view that compares models', 'SELECT id FROM big_ones' ],
 	[ 'equality with the registry', q(SELECT count(*) FROM shelf WHERE model = dl.get('plain', 1)) ],
 	[ 'grants', 'SELECT name, role, privilege FROM dl.grants ORDER BY 1, 2' ]);
@@ -60,6 +67,15 @@ for my $case (@same)
 	isnt($expected, '', "$name: there is something to compare");
 	is($target->safe_psql('postgres', $query), $expected, "$name: as before");
 }
+
+# Several jobs load the tables in any order, the largest first.
+my $archive = $PostgreSQL::Test::Utils::tmp_check . '/dump.custom';
+$node->command_ok([ 'pg_dump', '-Fc', '-f', $archive, '-d', $node->connstr('postgres') ], 'pg_dump -Fc');
+$target->safe_psql('postgres', 'CREATE DATABASE jobs TEMPLATE template0; CREATE ROLE missing');
+command_ok([ 'pg_restore', '-j', '4', '-d', $target->connstr('jobs'), $archive ], 'pg_restore with several jobs');
+is($target->safe_psql('jobs', $_->[1]), $node->safe_psql('postgres', $_->[1]), "$_->[0]: as before, with several jobs") for @same;
+$target->safe_psql('postgres', 'DROP DATABASE jobs; DROP ROLE missing');
+
 my $owners = q(SELECT name, coalesce(owner::text, '-') FROM dl.models ORDER BY name COLLATE "C");
 is($target->safe_psql('postgres', $owners), "orphan|-\nplain|" . $node->safe_psql('postgres', 'SELECT current_user') . "\nwith 'quotes' and ünïcode|An Owner",
 	'owners are found by name, one is missing here');
