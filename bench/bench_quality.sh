@@ -11,7 +11,7 @@ tables=${tables//,/ }
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-# folds TABLE TARGET COLUMNS: each fold once the test part, the next one validation; the share of all rows classified rightly.
+# folds TABLE TARGET COLUMNS: each fold once the test part, the others train; the share of all rows classified rightly.
 folds()
 {
 	local table=$1 target=$2 columns=$3 fold right total started mean
@@ -19,9 +19,8 @@ folds()
 	psql -Xq -v ON_ERROR_STOP=1 -v examples="$PWD/examples" -f "examples/$table.sql"
 	started=$(date +%s.%N)
 	for fold in $(sql "SELECT DISTINCT fold FROM $table ORDER BY 1"); do
-		sql "SELECT dl.train('bench_$table', 'SELECT $columns, $target, CASE WHEN fold = $fold THEN ''test''
-			WHEN fold = (SELECT coalesce(min(fold) FILTER (WHERE fold > $fold), min(fold)) FROM $table) THEN ''validation''
-			ELSE ''train'' END AS part FROM $table', target => '$target', split_column => 'part', quiet => true)" >/dev/null
+		sql "SELECT dl.train('bench_$table', 'SELECT $columns, $target, CASE fold WHEN $fold THEN ''test'' ELSE ''train'' END AS part
+			FROM $table', target => '$target', split_column => 'part', quiet => true)" >/dev/null
 		# the version just trained, which need not be the deployed one
 		sql "SELECT count(*) FILTER (WHERE dl.classify(m, t) = t.$target) || ' ' || count(*) FROM $table t,
 			(SELECT dl.get('bench_$table', max(version)) AS m FROM dl.versions WHERE name = 'bench_$table') s WHERE fold = $fold"
