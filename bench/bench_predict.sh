@@ -6,8 +6,11 @@
 need_server
 
 rows=${BENCH_ROWS:-1000000}
-make_numbers bench_rows "$rows"
-sql 'ALTER TABLE bench_rows DROP COLUMN y'
+make_numbers bench_numbers "$rows"
+# Not by dropping y: a scan of a table with a dropped column copies every row once more.
+sql "CREATE UNLOGGED TABLE bench_rows AS SELECT $(columns c 0 27) FROM bench_numbers"
+sql 'DROP TABLE bench_numbers'
+sql 'VACUUM ANALYZE bench_rows'
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
