@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reads the bytes of a dl.model with the safetensors package and predicts rows with NumPy.
+"""Reads the bytes of a dl.model, with the safetensors package where it is there, and predicts rows with NumPy.
 
     model_forward.py MODEL.safetensors ROWS.csv
 
@@ -20,12 +20,31 @@ import statistics
 import sys
 
 import numpy
-from safetensors import safe_open
 
+try:
+    from safetensors import safe_open
+except ImportError:
+    safe_open = None
+
+TYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U8": "u1", "BOOL": "?"}
 LIMIT = 1e6  # of a scaled number; 1e12 of one as stored
 
 
+def read_without_safetensors(path):
+    with open(path, "rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        data = file.read()
+    tensors = {}
+    for name, tensor in header.items():
+        if name != "__metadata__":
+            begin, end = tensor["data_offsets"]
+            tensors[name] = numpy.frombuffer(data[begin:end], TYPES[tensor["dtype"]]).reshape(tensor["shape"])
+    return json.loads(header["__metadata__"]["deep_learning"]), tensors
+
+
 def read_model(path):
+    if safe_open is None:
+        return read_without_safetensors(path)
     with safe_open(path, framework="np") as file:
         document = json.loads(file.metadata()["deep_learning"])
         return document, {name: file.get_tensor(name) for name in file.keys()}
@@ -62,10 +81,12 @@ def column_words(value, column):
         return [math.nan] * column["words"]
     if column["kind"] in ("date", "timestamp"):
         return moment_words(value, column)
+    # a real is printed with as many digits as tell it from other reals
+    number = numpy.float32 if column["type"].startswith("real") else float
     if column["kind"] == "array":
         items = value.strip("{}[]").split(",")
-        return [math.nan if item == "NULL" else float(item) - column["offset"] for item in items]
-    return [float(value) - column["offset"]]
+        return [math.nan if item == "NULL" else float(number(item)) - column["offset"] for item in items]
+    return [float(number(value)) - column["offset"]]
 
 
 def encode(document, rows):
