@@ -168,10 +168,14 @@ SELECT o.optimizer, t.epochs, t.value < 2 AS sane
 FROM unnest('{sgd,rmsprop,adam,adamw}'::text[]) AS o(optimizer),
 	 LATERAL dl.train('train_' || o.optimizer, 'SELECT x, z, y FROM roles', 'y', network => 'dense(8, relu)', epochs => 3, early_stopping => 0,
 					  optimizer => o.optimizer, learning_rate => 0.001, batch_size => 32, quiet => true) AS t;
-SELECT o.loss, t.value < 2 AS sane
+SELECT o.loss, t.metric, t.value < 2 AS sane
 FROM unnest('{mse,mae,huber,quantile}'::text[]) AS o(loss),
 	 LATERAL dl.train('train_' || o.loss, 'SELECT x, z, y FROM roles', 'y', network => 'dense(8, relu)', epochs => 3, quiet => true,
 					  options => jsonb_build_object('loss', o.loss)) AS t;
+-- losses of different quantiles do not compare by their values
+SELECT version, metric FROM dl.train('train_quantile', 'SELECT x, z, y FROM roles', 'y', network => 'dense(8, relu)', epochs => 3,
+									 options => '{"loss": "quantile", "loss_parameter": 0.25, "members": 1}', quiet => true);
+SELECT metric FROM dl.evaluate(dl.get('train_quantile', 2), 'SELECT x, z, y FROM roles');
 SELECT o.schedule, t.epochs
 FROM unnest('{constant,step,cosine,one_cycle}'::text[]) AS o(schedule),
 	 LATERAL dl.train('train_' || o.schedule, 'SELECT x, z, y FROM roles', 'y', network => 'dense(8, relu)', epochs => 4, early_stopping => 0,

@@ -226,7 +226,7 @@ train(Fit *fit, DlError *error)
 	bool		prepare = fit->choice.train.epochs > 1 || fit->choice.members > 1;
 	DlFitTraining training = {
 		.model = model, .inputs = &inputs, .settings = &fit->choice.train, .backend = dl_backend_cpu(),
-		.threads = fit->threads, .host = fit->host, .metric = dl_task_metric(model->task), .members = fit->choice.members,
+		.threads = fit->threads, .host = fit->host, .metric = dl_deciding_metric(model->task, &fit->choice.train), .members = fit->choice.members,
 		.in_memory = dl_dataset_in_memory(fit->dataset), .epoch_context = fit, .epoch_done = keep_epoch,
 		.memory = (size_t) fit->request->options.memory < LEAST_MEMORY ? LEAST_MEMORY : (size_t) fit->request->options.memory,
 	};
@@ -242,7 +242,7 @@ train(Fit *fit, DlError *error)
 	training.validation = dl_fit_batch_source(&fit->sources[DL_PART_VALIDATION]);
 	if (fit->split.count[DL_PART_VALIDATION] > 0)
 	{
-		DL_TRY(dl_fit_selection_load(fit->scratch, model, &training.validation, fit->host->cancel, &fit->selection, error));
+		DL_TRY(dl_fit_selection_load(fit->scratch, model, &fit->choice.train, &training.validation, fit->host->cancel, &fit->selection, error));
 		training.selection = &selection;
 	}
 	else
@@ -300,17 +300,7 @@ fill_record(Fit *fit)
 	record->choices = fit->choice.why;
 	record->settings = fit->choice.train;
 	record->threads = dl_threads_count(fit->threads);
-	record->metric = dl_task_metric(r->task);
 	record->metric_part = part_names[measured_part(fit)];
-}
-
-static double
-find_metric(const DlMetricValue *metrics, int count, const char *name)
-{
-	for (int i = 0; i < count; i++)
-		if (strcmp(metrics[i].name, name) == 0)
-			return metrics[i].value;
-	return NAN;
 }
 
 static bool
@@ -352,10 +342,10 @@ compare(Fit *fit, DlPart part, DlFitResult *result, DlError *error)
 		same_labels(incumbent->labels, fit->model->labels))
 		status = dl_fit_feature_map(fit->scratch, fit->request, incumbent, &map, error);
 	if (status == DL_OK && map != NULL)
-		status = dl_fit_measure(fit->scratch, incumbent, map, &fit->sources[part], fit->host->cancel, &count, &metrics, error);
+		status = dl_fit_measure(fit->scratch, incumbent, &fit->choice.train, map, &fit->sources[part], fit->host->cancel, &count, &metrics, error);
 	if (status == DL_OK && map != NULL)
 	{
-		result->incumbent_value = find_metric(metrics, count, dl_task_metric(fit->model->task));
+		result->incumbent_value = metrics[0].value;
 		result->comparison = result->value < result->incumbent_value || isnan(result->incumbent_value) ?
 			DL_COMPARED_BETTER : DL_COMPARED_NOT_BETTER;
 	}
@@ -370,15 +360,16 @@ finish(Fit *fit, DlArena *arena, DlFitResult *result, DlError *error)
 	DlTrainRecord *record = &fit->model->record;
 
 	fill_record(fit);
-	DL_TRY(dl_fit_measure(fit->model->arena, fit->model, NULL, &fit->sources[part], fit->host->cancel,
+	DL_TRY(dl_fit_measure(fit->model->arena, fit->model, &record->settings, NULL, &fit->sources[part], fit->host->cancel,
 						  &record->metric_count, &record->metrics, error));
+	record->metric = record->metrics[0].name;
 	DL_TRY(dl_fit_visit(&fit->sources[part], fit->host->cancel, add_hash, &record->held_out, error));
 	result->rows = record->rows;
 	result->epochs = record->epoch_count;
 	result->metric = record->metric;
 	result->metric_part = record->metric_part;
 	result->held_out = record->held_out;
-	result->value = find_metric(record->metrics, record->metric_count, record->metric);
+	result->value = record->metrics[0].value;
 	DL_TRY(compare(fit, part, result, error));
 	return dl_model_encode(fit->model, arena, &result->bytes, &result->length, error);
 }

@@ -162,15 +162,15 @@ extern DlStatus dl_fit_request_pack(DlArena *arena, const DlFitRequest *request,
 extern DlStatus dl_fit_request_unpack(DlArena *arena, const void *bytes, size_t length, DlFitRequest *request, DlError *error);
 
 /*
- * All metrics that a task has, best known name first (the one that decides
- * deployment).  results as dl_scorer_run gives them; target: float values, or codes
+ * All metrics that a task has, the one that decides deployment first; settings
+ * say by which loss the model was trained that is to be judged.  results as dl_scorer_run gives them; target: float values, or codes
  * for classes.  In arena.
  */
-extern DlStatus dl_model_measure(DlArena *arena, DlTask task, int64_t rows, int32_t width, const double *results,
-								 const double *target_values, const int32_t *target_codes, const float *weight,
-								 DlStop stop, int *count, DlMetricValue **metrics, DlError *error);
+extern DlStatus dl_model_measure(DlArena *arena, DlTask task, const DlTrainSettings *settings, int64_t rows, int32_t width,
+								 const double *results, const double *target_values, const int32_t *target_codes,
+								 const float *weight, DlStop stop, int *count, DlMetricValue **metrics, DlError *error);
 
-/* The name of the deciding metric; higher_is_better tells its direction. */
-extern const char *dl_task_metric(DlTask task);
+/* What the deciding metric is called, without its parameter; less is better. */
+extern const char *dl_deciding_metric(DlTask task, const DlTrainSettings *settings);
 
 #endif							/* DL_MODEL_FIT_H */

@@ -57,25 +57,27 @@ extern int32_t dl_fit_class(const DlFitRequest *request, const uint32_t *record,
 typedef struct DlFitSelection
 {
 	const DlModel *model;
+	const DlTrainSettings *settings;
 	float	   *targets;		/* [rows, outputs] as the trainer sees them, or NULL */
 	int32_t    *codes;			/* [rows], multiclass */
 	float	   *weights;
 } DlFitSelection;
 
-extern DlStatus dl_fit_selection_load(DlArena *arena, const DlModel *model, const DlBatchSource *source,
-									  const atomic_int *cancel, DlFitSelection *result, DlError *error);
+extern DlStatus dl_fit_selection_load(DlArena *arena, const DlModel *model, const DlTrainSettings *settings,
+									  const DlBatchSource *source, const atomic_int *cancel, DlFitSelection *result,
+									  DlError *error);
 
 /* DlSelection.measure; context: a DlFitSelection.  Safe for several threads. */
 extern double dl_fit_selection_measure(void *context, const float *outputs, int64_t rows, int64_t columns);
 
 /*
  * Scores rows with a model whose features are those of the request, and
- * measures (fit_measure.c).  map tells where another model finds its words;
- * NULL: the request's own layout.
+ * measures (fit_measure.c) as a model of these settings is.  map tells where another
+ * model finds its words; NULL: the request's own layout.
  */
 typedef struct DlFeatureMap DlFeatureMap;
-extern DlStatus dl_fit_measure(DlArena *arena, const DlModel *model, const DlFeatureMap *map, DlFitSource *source,
-							   const atomic_int *cancel, int *count, DlMetricValue **metrics, DlError *error);
+extern DlStatus dl_fit_measure(DlArena *arena, const DlModel *model, const DlTrainSettings *settings,
+							   const DlFeatureMap *map, DlFitSource *source, const atomic_int *cancel, int *count, DlMetricValue **metrics, DlError *error);
 
 /* *result is NULL when incumbent cannot be scored on the request's columns. */
 extern DlStatus dl_fit_feature_map(DlArena *arena, const DlFitRequest *request, const DlModel *incumbent,

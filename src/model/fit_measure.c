@@ -200,8 +200,8 @@ is_cancelled(void *context)
 }
 
 DlStatus
-dl_fit_measure(DlArena *arena, const DlModel *model, const DlFeatureMap *map, DlFitSource *source,
-			   const atomic_int *cancel, int *count, DlMetricValue **metrics, DlError *error)
+dl_fit_measure(DlArena *arena, const DlModel *model, const DlTrainSettings *settings, const DlFeatureMap *map,
+			   DlFitSource *source, const atomic_int *cancel, int *count, DlMetricValue **metrics, DlError *error)
 {
 	bool		classes = model->task == DL_TASK_BINARY || model->task == DL_TASK_MULTICLASS;
 	size_t		rows = (size_t) source->row_count;
@@ -223,7 +223,7 @@ dl_fit_measure(DlArena *arena, const DlModel *model, const DlFeatureMap *map, Dl
 	if (status == DL_OK)
 		status = score_slices(scratch, model, map, source, cancel, &scored, error);
 	if (status == DL_OK)
-		status = dl_model_measure(arena, model->task, source->row_count, width, scored.results, scored.values,
+		status = dl_model_measure(arena, model->task, settings, source->row_count, width, scored.results, scored.values,
 								  scored.codes, scored.weight, stop, count, metrics, error);
 	dl_arena_destroy(scratch);
 	return status;

@@ -15,10 +15,21 @@
 /* Rows read at a time, and between looks at cancel. */
 #define SLICE_ROWS 256
 
-/* Root of the mean squared error, in units of the target. */
+/* d: target less prediction. */
+static double
+number_loss(DlLoss loss, double q, double d)
+{
+	if (loss == DL_TRAIN_QUANTILE)
+		return d >= 0 ? q * d : (q - 1) * d;
+	return loss == DL_TRAIN_MAE ? fabs(d) : d * d;
+}
+
+/* The deciding metric of a regression, in units of the target. */
 static double
 measure_numbers(const DlFitSelection *s, const float *outputs, int64_t rows, int64_t columns)
 {
+	DlLoss		loss = s->settings->loss;
+	double		q = dl_train_loss_parameter(s->settings);
 	double		sum = 0;
 	double		weight = 0;
 
@@ -28,14 +39,14 @@ measure_numbers(const DlFitSelection *s, const float *outputs, int64_t rows, int
 
 		for (int64_t k = 0; k < columns; k++)
 		{
-			double		d = ((double) outputs[i * columns + k] - (double) s->targets[i * columns + k]) *
+			double		d = ((double) s->targets[i * columns + k] - (double) outputs[i * columns + k]) *
 				s->model->target_scale[k];
 
-			sum += w * d * d / (double) columns;
+			sum += w * number_loss(loss, q, d) / (double) columns;
 		}
 		weight += w;
 	}
-	return sqrt(sum / weight);
+	return loss == DL_TRAIN_QUANTILE || loss == DL_TRAIN_MAE ? sum / weight : sqrt(sum / weight);
 }
 
 /* Log loss: log(sum exp(z)) - z of the class, not above what dl_metric_log_loss() counts. */
@@ -100,8 +111,8 @@ dl_fit_selection_measure(void *context, const float *outputs, int64_t rows, int6
 }
 
 DlStatus
-dl_fit_selection_load(DlArena *arena, const DlModel *model, const DlBatchSource *source, const atomic_int *cancel,
-					  DlFitSelection *result, DlError *error)
+dl_fit_selection_load(DlArena *arena, const DlModel *model, const DlTrainSettings *settings, const DlBatchSource *source,
+					  const atomic_int *cancel, DlFitSelection *result, DlError *error)
 {
 	const DlPreparation *p = &model->preparation;
 	size_t		rows = (size_t) source->row_count;
@@ -111,6 +122,7 @@ dl_fit_selection_load(DlArena *arena, const DlModel *model, const DlBatchSource 
 	bool		classes = model->task == DL_TASK_MULTICLASS;
 
 	result->model = model;
+	result->settings = settings;
 	DL_TRY(dl_arena_calloc(arena, rows, sizeof(float), &result->weights, error));
 	if (classes)
 		DL_TRY(dl_arena_calloc(arena, rows, sizeof(int32_t), &result->codes, error));

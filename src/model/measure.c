@@ -3,6 +3,7 @@
  *    The metrics that each task has, from results and targets in user units.
  */
 #include <math.h>
+#include <stdio.h>
 
 #include "core/size.h"
 #include "model/fit.h"
@@ -11,9 +12,11 @@
 #define MOST_METRICS 8
 
 const char *
-dl_task_metric(DlTask task)
+dl_deciding_metric(DlTask task, const DlTrainSettings *settings)
 {
-	return task == DL_TASK_REGRESSION ? "rmse" : "log_loss";
+	if (task != DL_TASK_REGRESSION)
+		return "log_loss";
+	return settings->loss == DL_TRAIN_QUANTILE ? "quantile_loss" : settings->loss == DL_TRAIN_MAE ? "mae" : "rmse";
 }
 
 static void
@@ -37,18 +40,46 @@ to_floats(DlArena *arena, const double *values, int64_t rows, int32_t width, con
 	return DL_OK;
 }
 
+/* With q in its name: only losses of the same quantile compare. */
 static DlStatus
-measure_values(DlArena *scratch, int64_t rows, int32_t width, const double *results, const double *target,
-			   const float *weight, int *count, DlMetricValue *metrics, DlError *error)
+quantile_name(DlArena *arena, double q, const char **result, DlError *error)
 {
+	char		text[40];
+	char	   *copy;
+
+	snprintf(text, sizeof(text), "quantile_loss(%g)", q);
+	DL_TRY(dl_arena_strdup(arena, text, &copy, error));
+	*result = copy;
+	return DL_OK;
+}
+
+static DlStatus
+measure_values(DlArena *arena, DlArena *scratch, const DlTrainSettings *settings, int64_t rows, int32_t width,
+			   const double *results, const double *target, const float *weight, int *count, DlMetricValue *metrics,
+			   DlError *error)
+{
+	bool		mae_first = settings->loss == DL_TRAIN_MAE;
 	float	   *predicted;
 	float	   *wanted;
+	double		mae;
 
 	/* the first row's targets */
 	DL_TRY(to_floats(scratch, results, rows, width, target, &predicted, error));
 	DL_TRY(to_floats(scratch, target, rows, width, target, &wanted, error));
+	mae = dl_metric_mae(rows, width, predicted, wanted, weight);
+	if (settings->loss == DL_TRAIN_QUANTILE)
+	{
+		double		q = dl_train_loss_parameter(settings);
+		const char *name;
+
+		DL_TRY(quantile_name(arena, q, &name, error));
+		add(metrics, count, name, dl_metric_quantile_loss(rows, width, q, predicted, wanted, weight));
+	}
+	if (mae_first)
+		add(metrics, count, "mae", mae);
 	add(metrics, count, "rmse", dl_metric_rmse(rows, width, predicted, wanted, weight));
-	add(metrics, count, "mae", dl_metric_mae(rows, width, predicted, wanted, weight));
+	if (!mae_first)
+		add(metrics, count, "mae", mae);
 	add(metrics, count, "r2", dl_metric_r2(rows, width, predicted, wanted, weight));
 	return DL_OK;
 }
@@ -120,9 +151,9 @@ measure_labels(DlArena *scratch, int64_t rows, int32_t width, const double *resu
 }
 
 DlStatus
-dl_model_measure(DlArena *arena, DlTask task, int64_t rows, int32_t width, const double *results,
-				 const double *target_values, const int32_t *target_codes, const float *weight, DlStop stop, int *count,
-				 DlMetricValue **metrics, DlError *error)
+dl_model_measure(DlArena *arena, DlTask task, const DlTrainSettings *settings, int64_t rows, int32_t width,
+				 const double *results, const double *target_values, const int32_t *target_codes, const float *weight,
+				 DlStop stop, int *count, DlMetricValue **metrics, DlError *error)
 {
 	DlArena    *scratch;
 	DlStatus	status;
@@ -131,7 +162,8 @@ dl_model_measure(DlArena *arena, DlTask task, int64_t rows, int32_t width, const
 	DL_TRY(dl_arena_calloc(arena, MOST_METRICS, sizeof(DlMetricValue), metrics, error));
 	DL_TRY(dl_arena_create(0, &scratch, error));
 	if (task == DL_TASK_REGRESSION)
-		status = measure_values(scratch, rows, width, results, target_values, weight, count, *metrics, error);
+		status = measure_values(arena, scratch, settings, rows, width, results, target_values, weight, count, *metrics,
+								error);
 	else if (task == DL_TASK_MULTILABEL)
 		status = measure_labels(scratch, rows, width, results, target_values, weight, stop, count, *metrics, error);
 	else

@@ -88,9 +88,10 @@ dl_metric_mae(int64_t n, int64_t columns, const float *predicted, const float *t
 }
 
 double
-dl_metric_quantile_loss(int64_t n, double q, const float *predicted, const float *target, const float *weight)
+dl_metric_quantile_loss(int64_t n, int64_t columns, double q, const float *predicted, const float *target,
+						const float *weight)
 {
-	return mean_difference(n, 1, predicted, target, weight, pinball, q);
+	return mean_difference(n, columns, predicted, target, weight, pinball, q);
 }
 
 /* 1 - residual / total sum of squares of one column; NaN where the target is constant. */

@@ -17,7 +17,8 @@
 extern double dl_metric_rmse(int64_t n, int64_t columns, const float *predicted, const float *target, const float *weight);
 extern double dl_metric_mae(int64_t n, int64_t columns, const float *predicted, const float *target, const float *weight);
 extern double dl_metric_r2(int64_t n, int64_t columns, const float *predicted, const float *target, const float *weight);
-extern double dl_metric_quantile_loss(int64_t n, double q, const float *predicted, const float *target, const float *weight);
+extern double dl_metric_quantile_loss(int64_t n, int64_t columns, double q, const float *predicted, const float *target,
+									  const float *weight);
 
 /* Classes: probability [n, classes], target codes in [0, classes). Ties go to the first class. */
 extern double dl_metric_accuracy(int64_t n, int64_t classes, const float *probability, const int32_t *target, const float *weight);

@@ -34,6 +34,12 @@ static const LossKind loss_kinds[] = {
  * --- creation ----------------------------------------------------------------
  */
 
+double
+dl_train_loss_parameter(const DlTrainSettings *settings)
+{
+	return settings->loss_parameter != 0 ? settings->loss_parameter : loss_kinds[settings->loss].parameter;
+}
+
 static DlStatus
 add_loss(DlTrainer *trainer, double smoothing, DlNode *result, DlError *error)
 {
@@ -42,8 +48,7 @@ add_loss(DlTrainer *trainer, double smoothing, DlNode *result, DlError *error)
 	DlAttributes attributes = {
 		.loss = kind->point,
 		.smoothing = smoothing,
-		.parameter = trainer->settings.loss == DL_TRAIN_BINARY ? smoothing :
-			trainer->settings.loss_parameter != 0 ? trainer->settings.loss_parameter : kind->parameter
+		.parameter = trainer->settings.loss == DL_TRAIN_BINARY ? smoothing : dl_train_loss_parameter(&trainer->settings)
 	};
 
 	return dl_graph_apply(trainer->graph, kind->op, inputs, 3, &attributes, result, error);

@@ -57,7 +57,7 @@ extern const char *dl_loss_names(void);
 typedef struct DlTrainSettings
 {
 	DlLoss		loss;
-	double		loss_parameter; /* delta of huber, q of quantile; 0: 1 and 0.5 */
+	double		loss_parameter; /* delta of huber, q of quantile; 0: those of dl_train_loss_parameter() */
 	double		label_smoothing;
 	DlOptimizer optimizer;
 	double		learning_rate;	/* 0: found by a range test before the first epoch */
@@ -82,6 +82,9 @@ typedef struct DlTrainSettings
 
 /* Sensible values for everything: adamw, 1e-3, ... */
 extern void dl_train_settings_default(DlTrainSettings *settings);
+
+/* loss_parameter, or 1 for huber and 0.5 for quantile where it is 0. */
+extern double dl_train_loss_parameter(const DlTrainSettings *settings);
 
 /* Errors that name setting, value and the allowed range. */
 extern DlStatus dl_train_settings_check(const DlTrainSettings *settings, DlError *error);

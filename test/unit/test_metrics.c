@@ -31,8 +31,8 @@ test_regression(void)
 	is_close(dl_metric_r2(4, 1, target, target, NULL), 1, 1e-12, "r2 of a perfect prediction");
 
 	/* differences t - p: 0 2 0 -4 */
-	is_close(dl_metric_quantile_loss(4, 0.9, predicted, target, NULL), (0.9 * 2 + 0.1 * 4) / 4, 1e-12, "quantile loss");
-	is_close(dl_metric_quantile_loss(4, 0.9, predicted, target, weight), (2 * 0.9 * 2 + 0.1 * 4) / 4, 1e-12,
+	is_close(dl_metric_quantile_loss(4, 1, 0.9, predicted, target, NULL), (0.9 * 2 + 0.1 * 4) / 4, 1e-12, "quantile loss");
+	is_close(dl_metric_quantile_loss(4, 1, 0.9, predicted, target, weight), (2 * 0.9 * 2 + 0.1 * 4) / 4, 1e-12,
 			 "quantile loss with weights");
 }
 
