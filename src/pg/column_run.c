@@ -10,8 +10,6 @@
 
 #include "pg/compat.h"
 
-#define EXPONENT UINT32_C(0x7f800000)
-
 /* Where the values of a row are; the steps are constants wherever this is used. */
 typedef struct Row
 {
@@ -96,7 +94,7 @@ null_at(const Row *row, int i)
 static inline bool
 subtract_offsets(const float *values, const float *offsets, int count, uint32_t *words)
 {
-	uint32_t	special = 0;
+	bool		special = false;
 
 	for (int i = 0; i < count; i++)
 	{
@@ -105,9 +103,9 @@ subtract_offsets(const float *values, const float *offsets, int count, uint32_t 
 
 		memcpy(&word, &stored, sizeof(word));
 		words[i] = word;
-		special |= (word & EXPONENT) == EXPONENT;
+		special |= !dl_word_is_finite(word);
 	}
-	return special == 0;
+	return !special;
 }
 
 static inline double
@@ -135,7 +133,7 @@ plain_number(DlInputSource source, Datum value)
 static inline bool
 encode_doubles(const DlColumnRun *run, const Row *row, uint32_t *words)
 {
-	uint32_t	special = 0;
+	bool		special = false;
 
 	for (int i = 0; i < run->count; i++)
 	{
@@ -145,9 +143,9 @@ encode_doubles(const DlColumnRun *run, const Row *row, uint32_t *words)
 			continue;
 		}
 		words[i] = dl_encode_number(plain_number(run->source, value_at(row, i)), run->offsets[i]);
-		special |= (words[i] & EXPONENT) == EXPONENT;
+		special |= !dl_word_is_finite(words[i]);
 	}
-	return special == 0;
+	return !special;
 }
 
 /* Two simple loops, because compilers make vectors of the second. */

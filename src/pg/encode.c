@@ -379,11 +379,7 @@ encode_array(const DlInputType *type, const DlColumn *column, Datum value, uint3
 	}
 	for (int i = 0; i < column->words; i++)
 	{
-		if (isinf(numbers[i]))
-			dl_encode_not_finite(column->name, numbers[i]);
-		words[i] = isnan(numbers[i]) ? DL_WORD_MISSING : dl_encode_number(numbers[i], column->offset);
-		if (!isnan(numbers[i]) && (words[i] & 0x7f800000) == 0x7f800000)
-			dl_encode_not_finite(column->name, numbers[i]);
+		words[i] = isnan(numbers[i]) ? DL_WORD_MISSING : dl_encode_finite(column->name, numbers[i], column->offset);
 	}
 	pfree(numbers);
 }
@@ -417,11 +413,7 @@ dl_encode_for_scoring(DlInputType *type, const DlColumn *column, Datum value, bo
 			{
 				double		number = dl_datum_number(type->source, value);
 
-				if (!isfinite(number))
-					dl_encode_not_finite(column->name, number);
-				words[0] = dl_encode_number(number, column->offset);
-				if (unlikely((words[0] & 0x7f800000) == 0x7f800000))
-					dl_encode_not_finite(column->name, number);
+				words[0] = dl_encode_finite(column->name, number, column->offset);
 				break;
 			}
 		case DL_COLUMN_CATEGORY:

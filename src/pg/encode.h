@@ -91,8 +91,26 @@ dl_encode_number(double value, double offset)
 
 #define DL_WORD_MISSING UINT32_C(0x7fc00000)	/* a quiet NaN */
 
-/* Raises the error for a value that is not finite. */
+/* False for the words of infinity and NaN, also of a number that is beyond float32. */
+static inline bool
+dl_word_is_finite(uint32_t word)
+{
+	return (word & UINT32_C(0x7f800000)) != UINT32_C(0x7f800000);
+}
+
+/* Raises the error for a value that is not finite, or too large. */
 extern void dl_encode_not_finite(const char *column, double value) pg_attribute_noreturn();
+
+/* Encodes a number; raises where its word is not that of a finite one. */
+static inline uint32_t
+dl_encode_finite(const char *column, double value, double offset)
+{
+	uint32_t	word = dl_encode_number(value, offset);
+
+	if (unlikely(!dl_word_is_finite(word)))
+		dl_encode_not_finite(column, value);
+	return word;
+}
 
 /* Microseconds since 2000-01-01 of a date or timestamp; raises for infinity. */
 extern int64 dl_datum_moment(const DlInputType *type, const char *column, Datum value);

@@ -240,8 +240,6 @@ encode_number(DlAttribute *a, Datum value, uint32_t *words, uint64 hash)
 {
 	double		number = dl_datum_number(a->type.source, value);
 
-	if (unlikely(!isfinite(number)))
-		dl_encode_not_finite(a->name, number);
 	if (unlikely(!a->has_offset))
 	{
 		a->column.offset = number;
@@ -249,9 +247,7 @@ encode_number(DlAttribute *a, Datum value, uint32_t *words, uint64 hash)
 	}
 	if (a->type.source <= DL_INPUT_INT8 && a->sequence.count >= 0)
 		dl_row_sequence_add(&a->sequence, a->type.source == DL_INPUT_INT8 ? DatumGetInt64(value) : (int64) number);
-	words[0] = dl_encode_number(number, a->column.offset);
-	if (unlikely((words[0] & 0x7f800000) == 0x7f800000))
-		dl_encode_not_finite(a->name, number);
+	words[0] = dl_encode_finite(a->name, number, a->column.offset);
 	return dl_row_hash_number(hash, number);
 }
 
@@ -305,9 +301,7 @@ encode_array(DlRowEncoder *e, DlAttribute *a, Datum value, uint32_t *words, uint
 				 errhint("All rows need arrays of one length.")));
 	for (int k = 0; k < a->column.words; k++)
 	{
-		if (isinf(e->numbers[k]) || fabs(e->numbers[k]) > 3e38)
-			dl_encode_not_finite(a->name, e->numbers[k]);
-		words[k] = isnan(e->numbers[k]) ? DL_WORD_MISSING : dl_encode_number(e->numbers[k], 0);
+		words[k] = isnan(e->numbers[k]) ? DL_WORD_MISSING : dl_encode_finite(a->name, e->numbers[k], 0);
 		hash = isnan(e->numbers[k]) ? dl_row_hash(hash, 3) : dl_row_hash_number(hash, e->numbers[k]);
 	}
 	return hash;

@@ -145,14 +145,12 @@ encode_array(DlRowEncoder *e, Datum value, uint32_t *words, uint64 *hash)
 						dl_datum_array_length(&t->attribute->type, value), t->words)));
 	for (int k = 0; k < t->words; k++)
 	{
-		if (!isfinite(e->numbers[k]) || fabs(e->numbers[k]) > 3e38)
-			dl_encode_not_finite(t->attribute->name, e->numbers[k]);
+		words[k] = dl_encode_finite(t->attribute->name, e->numbers[k], 0);
 		if (e->task == DL_TASK_MULTILABEL && e->numbers[k] != 0 && e->numbers[k] != 1)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("multilabel target \"%s\" contains %g", t->attribute->name, e->numbers[k]),
 					 errhint("Its elements must be true or false, or 0 or 1.")));
-		words[k] = dl_encode_number(e->numbers[k], 0);
 		*hash = dl_row_hash_number(*hash, e->numbers[k]);
 	}
 }
@@ -197,8 +195,6 @@ dl_row_target_encode(DlRowEncoder *e, Datum value, uint32_t *words, uint64 *hash
 		return;
 	}
 	number = dl_datum_number(t->attribute->type.source, value);
-	if (!isfinite(number))
-		dl_encode_not_finite(t->attribute->name, number);
 	if (!t->has_offset)
 	{
 		t->offset = number;
@@ -206,9 +202,7 @@ dl_row_target_encode(DlRowEncoder *e, Datum value, uint32_t *words, uint64 *hash
 	}
 	if (t->distinct < 3)
 		count_distinct(e, value, number);
-	words[0] = dl_encode_number(number, t->offset);
-	if ((words[0] & 0x7f800000) == 0x7f800000)
-		dl_encode_not_finite(t->attribute->name, number);
+	words[0] = dl_encode_finite(t->attribute->name, number, t->offset);
 	*hash = dl_row_hash_number(*hash, number);
 }
 
