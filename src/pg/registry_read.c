@@ -117,9 +117,11 @@ note_snapshot(DlRegistryHandle *handle, Snapshot snapshot)
 }
 
 static bool
-same_snapshot(const DlRegistryHandle *handle, Snapshot snapshot)
+same_snapshot(const DlRegistryHandle *handle)
 {
-	return handle->xmin == snapshot->xmin && handle->xmax == snapshot->xmax &&
+	Snapshot	snapshot = ActiveSnapshotSet() ? GetActiveSnapshot() : NULL;
+
+	return snapshot != NULL && handle->xmin == snapshot->xmin && handle->xmax == snapshot->xmax &&
 		handle->running == snapshot->xcnt && handle->command == snapshot->curcid;
 }
 
@@ -135,7 +137,7 @@ dl_registry_current(DlRegistryHandle *handle)
 		handle->statement = statement;
 	}
 	return handle->generation == generation && handle->user == GetUserId() &&
-		(likely(!handle->outdated) || same_snapshot(handle, GetActiveSnapshot()));
+		(likely(!handle->outdated) || same_snapshot(handle));
 }
 
 static Oid
@@ -175,12 +177,14 @@ dl_registry_snapshot(void)
 	return snapshot;
 }
 
-/* What the query sees, and what it has changed itself since it began: it may train and score. */
+/* What the query sees, and what it has changed itself since it began: it may train and score.  Without a query, latest. */
 static Snapshot
-query_snapshot(void)
+query_snapshot(Snapshot latest)
 {
 	Snapshot	snapshot;
 
+	if (!ActiveSnapshotSet())
+		return RegisterSnapshot(latest);
 	PushCopiedSnapshot(GetActiveSnapshot());
 	if (!IsInParallelMode())
 		UpdateActiveSnapshotCommandId();
@@ -426,14 +430,15 @@ open_version(Snapshot snapshot, Snapshot latest, const char *name, int version, 
 	handle->statement = GetCurrentStatementStartTimestamp();
 	handle->outdated = snapshot != latest &&
 		!(dl_registry_find(latest, name, &later) && later.id == row.id && later.deployed == row.deployed);
-	note_snapshot(handle, GetActiveSnapshot());
+	if (handle->outdated)
+		note_snapshot(handle, GetActiveSnapshot());
 }
 
 void
 dl_registry_open(const char *name, int version, DlRegistryRight right, MemoryContext owner, DlRegistryHandle *handle)
 {
 	Snapshot	latest = dl_registry_snapshot();
-	Snapshot	snapshot = query_snapshot();
+	Snapshot	snapshot = query_snapshot(latest);
 
 	open_version(snapshot, latest, name, version, right, owner, handle);
 	UnregisterSnapshot(snapshot);
@@ -477,7 +482,7 @@ struct varlena *
 dl_registry_bytes(const char *name, int version, DlRegistryRight right)
 {
 	Snapshot	latest = dl_registry_snapshot();
-	Snapshot	snapshot = query_snapshot();
+	Snapshot	snapshot = query_snapshot(latest);
 	struct varlena *bytes = read_version(snapshot, latest, name, version, right);
 
 	UnregisterSnapshot(snapshot);
