@@ -210,7 +210,6 @@ v_fill(VN first, V a, V fill)
 	return _mm512_mask_blend_ps(first, fill, a);
 }
 
-/* Four floats, repeated over the vector; and one of them in all lanes (which is a constant). */
 /* One bit a lane; NaN is not zero. */
 INLINE unsigned
 v_not_zero(V a)
@@ -218,6 +217,7 @@ v_not_zero(V a)
 	return _mm512_cmp_ps_mask(a, _mm512_setzero_ps(), _CMP_NEQ_UQ);
 }
 
+/* Four floats, repeated over the vector; and one of them in all lanes (which is a constant). */
 INLINE V
 v_load_four(const float *p)
 {

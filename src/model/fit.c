@@ -226,7 +226,8 @@ train(Fit *fit, DlError *error)
 	bool		prepare = fit->choice.train.epochs > 1 || fit->choice.members > 1;
 	DlFitTraining training = {
 		.model = model, .inputs = &inputs, .settings = &fit->choice.train, .backend = dl_backend_cpu(),
-		.threads = fit->threads, .host = fit->host, .metric = dl_deciding_metric(model->task, &fit->choice.train), .members = fit->choice.members,
+		.threads = fit->threads, .host = fit->host, .metric = dl_deciding_metric(model->task, &fit->choice.train),
+		.members = fit->choice.members,
 		.in_memory = dl_dataset_in_memory(fit->dataset), .epoch_context = fit, .epoch_done = keep_epoch,
 		.memory = (size_t) fit->request->options.memory < LEAST_MEMORY ? LEAST_MEMORY : (size_t) fit->request->options.memory,
 	};
@@ -242,7 +243,8 @@ train(Fit *fit, DlError *error)
 	training.validation = dl_fit_batch_source(&fit->sources[DL_PART_VALIDATION]);
 	if (fit->split.count[DL_PART_VALIDATION] > 0)
 	{
-		DL_TRY(dl_fit_selection_load(fit->scratch, model, &fit->choice.train, &training.validation, fit->host->cancel, &fit->selection, error));
+		DL_TRY(dl_fit_selection_load(fit->scratch, model, &fit->choice.train, &training.validation, fit->host->cancel,
+									 &fit->selection, error));
 		training.selection = &selection;
 	}
 	else
@@ -342,7 +344,8 @@ compare(Fit *fit, DlPart part, DlFitResult *result, DlError *error)
 		same_labels(incumbent->labels, fit->model->labels))
 		status = dl_fit_feature_map(fit->scratch, fit->request, incumbent, &map, error);
 	if (status == DL_OK && map != NULL)
-		status = dl_fit_measure(fit->scratch, incumbent, &fit->choice.train, map, &fit->sources[part], fit->host->cancel, &count, &metrics, error);
+		status = dl_fit_measure(fit->scratch, incumbent, &fit->choice.train, map, &fit->sources[part], fit->host->cancel,
+								&count, &metrics, error);
 	if (status == DL_OK && map != NULL)
 	{
 		result->incumbent_value = metrics[0].value;

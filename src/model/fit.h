@@ -162,9 +162,9 @@ extern DlStatus dl_fit_request_pack(DlArena *arena, const DlFitRequest *request,
 extern DlStatus dl_fit_request_unpack(DlArena *arena, const void *bytes, size_t length, DlFitRequest *request, DlError *error);
 
 /*
- * All metrics that a task has, the one that decides deployment first; settings
- * say by which loss the model was trained that is to be judged.  results as dl_scorer_run gives them; target: float values, or codes
- * for classes.  In arena.
+ * All metrics that a task has, the one that decides deployment first: settings
+ * have the loss that says which.  results as dl_scorer_run gives them; target:
+ * float values, or codes for classes.  In arena.
  */
 extern DlStatus dl_model_measure(DlArena *arena, DlTask task, const DlTrainSettings *settings, int64_t rows, int32_t width,
 								 const double *results, const double *target_values, const int32_t *target_codes,

@@ -77,7 +77,8 @@ extern double dl_fit_selection_measure(void *context, const float *outputs, int6
  */
 typedef struct DlFeatureMap DlFeatureMap;
 extern DlStatus dl_fit_measure(DlArena *arena, const DlModel *model, const DlTrainSettings *settings,
-							   const DlFeatureMap *map, DlFitSource *source, const atomic_int *cancel, int *count, DlMetricValue **metrics, DlError *error);
+							   const DlFeatureMap *map, DlFitSource *source, const atomic_int *cancel, int *count,
+							   DlMetricValue **metrics, DlError *error);
 
 /* *result is NULL when incumbent cannot be scored on the request's columns. */
 extern DlStatus dl_fit_feature_map(DlArena *arena, const DlFitRequest *request, const DlModel *incumbent,

@@ -225,8 +225,8 @@ evaluate_query(const DlModel *model, const char *query, DlRows *rows)
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
-		status = dl_model_measure(e.arena, model->task, &model->record.settings, e.rows, e.width, e.results, e.values, e.codes, NULL,
-								  (DlStop) {has_interrupt, NULL}, &count, &metrics, &error);
+		status = dl_model_measure(e.arena, model->task, &model->record.settings, e.rows, e.width, e.results, e.values,
+								  e.codes, NULL, (DlStop) {has_interrupt, NULL}, &count, &metrics, &error);
 	} while (status == DL_ERROR_CANCELLED); /* an interrupt need not be a cancel */
 	DL_CHECK(status, &error);
 	for (int i = 0; i < count; i++)
