@@ -231,31 +231,46 @@ def run_node(node, inputs, feeds):
 
 def forward(document, tensors, member, feeds):
     values = {}
-    for node in document["graph"]["nodes"]:
+    graph = document["networks"][document["members"][member]["network"]]["graph"]
+    for node in graph["nodes"]:
         inputs = [
             tensors[f"{member}.{key}"].astype(float) if isinstance(key, str) else values[key] for key in node["inputs"]
         ]
         values[node["id"]] = run_node(node, inputs, feeds)
-    return values[document["graph"]["output"]]
+    return values[graph["output"]]
 
 
-def results(document, outputs):
+def results(document, member, outputs):
     """Outputs of one member in units of the target, or probabilities."""
     target = document["target"]
     if document["task"] == "regression":
         low, high = ([float(v) for v in target[key]] for key in ("low", "high"))
-        return numpy.clip(outputs * target["scale"] + target["center"], low, high)
-    logits = outputs / target["temperature"]
+        scaling = member["target"]
+        values = outputs * scaling["scale"] + scaling["center"]
+        return numpy.clip(numpy.exp(values) - scaling["shift"] if scaling["log"] else values, low, high)
     if document["task"] == "multiclass":
-        powers = numpy.exp(logits - logits.max(1, keepdims=True))
+        powers = numpy.exp(outputs - outputs.max(1, keepdims=True))
         return powers / powers.sum(1, keepdims=True)
-    return ACTIVATIONS["sigmoid"](logits)
+    return ACTIVATIONS["sigmoid"](outputs)
+
+
+def temper(document, p):
+    """Averaged probabilities, their logits divided by the temperature."""
+    if document["task"] == "regression":
+        return p
+    power = 1 / document["target"]["temperature"]
+    if document["task"] == "multiclass":
+        return p**power / (p**power).sum(1, keepdims=True)
+    return p**power / (p**power + (1 - p) ** power)
 
 
 def predict(document, tensors, rows):
     feeds = prepare(document, tensors, *encode(document, rows))
-    members = [results(document, forward(document, tensors, m, feeds)) for m in range(document["members"])]
-    return sum(members) / len(members)
+    average = sum(
+        member["weight"] * results(document, member, forward(document, tensors, m, feeds))
+        for m, member in enumerate(document["members"])
+    )
+    return temper(document, average)
 
 
 def main():

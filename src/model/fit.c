@@ -15,7 +15,7 @@
 #include "core/size.h"
 #include "cpu/cpu.h"
 #include "model/fit_internal.h"
-#include "model/fit_members.h"
+#include "model/fit_trials.h"
 
 /* What networks may take however little memory the rows are given. */
 #define LEAST_MEMORY ((size_t) 64 << 20)
@@ -29,11 +29,12 @@ typedef struct Fit
 	DlModel    *model;
 	DlSplit		split;
 	DlFitChoice choice;
+	DlTargetScaling target;		/* standardised, and of logarithms */
+	DlTargetScaling log_target;
 	DlFitSource sources[3];		/* by DlPart */
 	DlThreads  *threads;
 	int64_t    *class_rows;		/* training rows of each class */
 	float	   *class_weight;
-	int			epoch_capacity;
 	DlFitSelection selection;
 } Fit;
 
@@ -62,62 +63,6 @@ preparation_notice(void *context, DlPreparationNoticeKind kind, const char *colu
 	else
 		snprintf(message, sizeof(message), "%lld rare values of column \"%s\" are treated as one", (long long) count, column);
 	notice(context, DL_FIT_NOTICE, message, NULL);
-}
-
-/* Mean, squared deviation and range of each target: Welford, 1962. */
-static DlStatus
-add_target(void *context, int64_t position, const uint32_t *record, DlError *error)
-{
-	Fit		   *fit = context;
-	DlModel    *model = fit->model;
-
-	(void) error;
-	for (int32_t k = 0; k < fit->request->target_words; k++)
-	{
-		float		stored;
-		double		value;
-		double		delta;
-
-		memcpy(&stored, record + DL_RECORD_TARGET + k, sizeof(stored));
-		value = (double) stored + fit->request->target_offset;
-		delta = value - model->target_center[k];
-		model->target_center[k] += delta / (double) (position + 1);
-		model->target_scale[k] += delta * (value - model->target_center[k]);
-		model->target_low[k] = fmin(model->target_low[k], value);
-		model->target_high[k] = fmax(model->target_high[k], value);
-	}
-	return DL_OK;
-}
-
-static DlStatus
-prepare_values(Fit *fit, DlError *error)
-{
-	const DlFitSource *source = &fit->sources[DL_PART_TRAIN];
-	DlModel    *model = fit->model;
-	size_t		n = (size_t) fit->request->target_words;
-	double	  **arrays[] = {&model->target_center, &model->target_scale, &model->target_low, &model->target_high};
-	bool		varies = false;
-
-	for (size_t i = 0; i < 4; i++)
-		DL_TRY(dl_arena_calloc(model->arena, n, sizeof(double), arrays[i], error));
-	for (size_t k = 0; k < n; k++)
-	{
-		model->target_low[k] = INFINITY;
-		model->target_high[k] = -INFINITY;
-	}
-	DL_TRY(dl_fit_visit(source, fit->host->cancel, add_target, fit, error));
-	for (size_t k = 0; k < n; k++)
-	{
-		double		deviation = sqrt(model->target_scale[k] / (double) source->row_count);
-
-		model->target_scale[k] = deviation > 0 ? deviation : 1;
-		varies = varies || model->target_low[k] < model->target_high[k];
-	}
-	if (varies)
-		return DL_OK;
-	dl_error_set(error, DL_ERROR_DATA, "target \"%s\" has only one value in the training rows", fit->request->target);
-	dl_error_hint(error, "There is nothing to learn; check the query's WHERE clause, or choose another target.");
-	return DL_ERROR_DATA;
 }
 
 static DlStatus
@@ -185,7 +130,8 @@ fill_model(Fit *fit, DlError *error)
 	for (int p = DL_PART_TRAIN; p <= DL_PART_TEST; p++)
 		dl_fit_source_init(&fit->sources[p], fit->dataset, r, model, fit->split.rows[p], fit->split.count[p]);
 	if (r->task == DL_TASK_REGRESSION)
-		return prepare_values(fit, error);
+		return dl_fit_targets(model->arena, &fit->sources[DL_PART_TRAIN], model, fit->host->cancel, &fit->target,
+							  &fit->log_target, error);
 	if (r->task == DL_TASK_MULTILABEL)
 		return DL_OK;
 	return prepare_classes(fit, error);
@@ -204,16 +150,89 @@ fit_preparation(Fit *fit, DlError *error)
 							  &fit->model->preparation, error);
 }
 
-static void
-keep_epoch(void *context, const DlEpoch *epoch)
+/* The networks of the trials, built, and how each trial's targets are scaled. */
+static DlStatus
+build_networks(Fit *fit, DlError *error)
 {
-	Fit		   *fit = context;
-	DlTrainRecord *record = &fit->model->record;
+	DlModel    *model = fit->model;
+	size_t		outputs = (size_t) model->outputs;
 
-	/* later waves bring their own epochs: the record shows the first member's */
-	if (fit->model->parameters[0] == NULL && record->epoch_count < fit->epoch_capacity &&
-		(record->epoch_count == 0 || record->epochs[record->epoch_count - 1].epoch < epoch->epoch))
-		record->epochs[record->epoch_count++] = *epoch;
+	model->network_count = fit->choice.network_count;
+	DL_TRY(dl_arena_calloc(model->arena, (size_t) model->network_count, sizeof(DlModelNetwork), &model->networks, error));
+	for (int32_t i = 0; i < model->network_count; i++)
+		DL_TRY(dl_model_build_network(model, fit->choice.networks[i], &model->networks[i], error));
+	for (int i = 0; i < fit->choice.trial_count; i++)
+	{
+		DlFitTrial *trial = &fit->choice.trials[i];
+
+		trial->target = trial->log_target ? fit->log_target : fit->target;
+		if (!trial->log_target)
+			continue;
+		/* smearing moves the center of each trial */
+		DL_TRY(dl_arena_calloc(model->arena, outputs, sizeof(double), &trial->target.center, error));
+		memcpy(trial->target.center, fit->log_target.center, outputs * sizeof(double));
+	}
+	return DL_OK;
+}
+
+/* The most members that the choice may lead to, to ask whether they fit a model. */
+static DlStatus
+check_size(Fit *fit, DlError *error)
+{
+	DlModel    *model = fit->model;
+	int			most = fit->choice.most_members;
+
+	model->member_count = most < fit->choice.trial_count ? most : fit->choice.trial_count;
+	DL_TRY(dl_arena_calloc(model->arena, (size_t) fit->choice.trial_count, sizeof(DlModelMember), &model->members, error));
+	for (int i = 0; i < fit->choice.trial_count; i++)
+		model->members[i].network = fit->choice.trials[i].network;
+	return dl_model_check_size(model, error);
+}
+
+/* The trials that have a weight become the members; what the record says of training is the weightiest one's. */
+static DlStatus
+make_members(Fit *fit, DlError *error)
+{
+	DlModel    *model = fit->model;
+	const DlFitTrial *weightiest = NULL;
+
+	model->member_count = 0;
+	for (int i = 0; i < fit->choice.trial_count; i++)
+	{
+		const DlFitTrial *trial = &fit->choice.trials[i];
+
+		if (trial->weight <= 0)
+			continue;
+		model->members[model->member_count++] = (DlModelMember) {
+			.network = trial->network, .weight = trial->weight, .target = trial->target, .parameters = trial->parameters
+		};
+		if (weightiest == NULL || trial->weight > weightiest->weight)
+			weightiest = trial;
+	}
+	model->record.settings = weightiest->settings;
+	model->record.settings.seed = fit->choice.train.seed;
+	model->record.best_epoch = weightiest->best_epoch;
+	model->record.epoch_count = weightiest->epoch_count;
+	DL_TRY(dl_arena_calloc(model->arena, (size_t) weightiest->epoch_count, sizeof(DlEpoch), &model->record.epochs, error));
+	memcpy(model->record.epochs, weightiest->epochs, (size_t) weightiest->epoch_count * sizeof(DlEpoch));
+	return DL_OK;
+}
+
+static DlStatus
+prepare_rows(Fit *fit, DlError *error)
+{
+	const DlPreparation *p = &fit->model->preparation;
+
+	if (fit->choice.train.epochs == 1 && fit->choice.trial_count == 1)
+		return DL_OK;
+	for (int part = DL_PART_TRAIN; part <= DL_PART_VALIDATION; part++)
+	{
+		size_t		bytes = ((size_t) p->inputs + (size_t) p->embedded) * 4 * (size_t) fit->split.count[part];
+
+		if (bytes <= (size_t) fit->request->options.memory / 2)
+			DL_TRY(dl_fit_source_prepare(&fit->sources[part], fit->scratch, fit->host->cancel, error));
+	}
+	return DL_OK;
 }
 
 static DlStatus
@@ -222,38 +241,31 @@ train(Fit *fit, DlError *error)
 	DlModel    *model = fit->model;
 	const DlPreparation *p = &model->preparation;
 	DlNetworkInputs inputs = {p->inputs, p->continuous, p->embedded, p->embedded_levels};
-	DlSelection selection = {&fit->selection, dl_fit_selection_measure};
-	bool		prepare = fit->choice.train.epochs > 1 || fit->choice.members > 1;
+	DlFitSelection *selection = fit->split.count[DL_PART_VALIDATION] > 0 ? &fit->selection : NULL;
+	int			count = fit->choice.trial_count;
 	DlFitTraining training = {
-		.model = model, .inputs = &inputs, .settings = &fit->choice.train, .backend = dl_backend_cpu(),
-		.threads = fit->threads, .host = fit->host, .metric = dl_deciding_metric(model->task, &fit->choice.train),
-		.members = fit->choice.members,
-		.in_memory = dl_dataset_in_memory(fit->dataset), .epoch_context = fit, .epoch_done = keep_epoch,
+		.model = model, .inputs = &inputs, .source = &fit->sources[DL_PART_TRAIN],
+		.validation = &fit->sources[DL_PART_VALIDATION], .selection = selection, .backend = dl_backend_cpu(),
+		.threads = fit->threads, .host = fit->host,
+		.metric = selection == NULL ? "loss" : dl_deciding_metric(model->task, &fit->choice.train),
+		.in_memory = dl_dataset_in_memory(fit->dataset), .trial_count = count, .trials = fit->choice.trials,
+		.arena = fit->scratch,
 		.memory = (size_t) fit->request->options.memory < LEAST_MEMORY ? LEAST_MEMORY : (size_t) fit->request->options.memory,
 	};
 
-	for (int part = DL_PART_TRAIN; part <= DL_PART_VALIDATION && prepare; part++)
-	{
-		size_t		bytes = ((size_t) p->inputs + (size_t) p->embedded) * 4 * (size_t) fit->split.count[part];
-
-		if (bytes <= (size_t) fit->request->options.memory / 2)
-			DL_TRY(dl_fit_source_prepare(&fit->sources[part], fit->scratch, fit->host->cancel, error));
-	}
-	training.source = dl_fit_batch_source(&fit->sources[DL_PART_TRAIN]);
-	training.validation = dl_fit_batch_source(&fit->sources[DL_PART_VALIDATION]);
-	if (fit->split.count[DL_PART_VALIDATION] > 0)
-	{
-		DL_TRY(dl_fit_selection_load(fit->scratch, model, &fit->choice.train, &training.validation, fit->host->cancel,
-									 &fit->selection, error));
-		training.selection = &selection;
-	}
-	else
-		training.metric = "loss";
-
-	fit->epoch_capacity = fit->choice.train.epochs;
-	DL_TRY(dl_arena_calloc(model->arena, (size_t) fit->epoch_capacity, sizeof(DlEpoch), &model->record.epochs, error));
-	DL_TRY(dl_arena_calloc(model->arena, (size_t) model->member_count, sizeof(float *), &model->parameters, error));
-	return dl_fit_members(&training, error);
+	DL_TRY(prepare_rows(fit, error));
+	if (selection != NULL)
+		DL_TRY(dl_fit_selection_load(fit->scratch, model, &fit->choice.train, training.validation,
+									 training.memory / 4 / (size_t) count, fit->host->cancel, selection, error));
+	DL_TRY(dl_fit_trials(&training, error));
+	for (int i = 0; i < count && selection != NULL; i++)
+		dl_fit_smear(selection, &fit->choice.trials[i]);
+	DL_TRY(dl_fit_weigh(fit->scratch, selection, fit->choice.trials, count, fit->choice.most_members, fit->host->cancel,
+						error));
+	DL_TRY(make_members(fit, error));
+	if (selection == NULL)
+		return DL_OK;
+	return dl_fit_calibrate(fit->scratch, selection, fit->choice.trials, count, model, error);
 }
 
 static DlPart
@@ -300,7 +312,6 @@ fill_record(Fit *fit)
 	record->weight_column = r->weight_column;
 	record->left_out = r->left_out;
 	record->choices = fit->choice.why;
-	record->settings = fit->choice.train;
 	record->threads = dl_threads_count(fit->threads);
 	record->metric_part = part_names[measured_part(fit)];
 }
@@ -390,19 +401,11 @@ run(Fit *fit, DlArena *arena, DlFitResult *result, DlError *error)
 	DL_TRY(check_cancel(fit, error));
 	DL_TRY(fill_model(fit, error));
 	DL_TRY(dl_fit_choose(fit->scratch, r, fit->split.count[DL_PART_TRAIN], fit->split.count[DL_PART_VALIDATION] > 0,
-						 &fit->choice, error));
+						 fit->log_target.log, &fit->choice, error));
 	DL_TRY(weigh_classes(fit, error));
 	DL_TRY(fit_preparation(fit, error));
-	DL_TRY(dl_network_parse(fit->model->arena, fit->choice.network, strlen(fit->choice.network), &fit->model->network, error));
-	{
-		char	   *text;
-
-		DL_TRY(dl_network_text(fit->model->network, fit->model->arena, &text, error));
-		fit->model->network_text = text;
-	}
-	DL_TRY(dl_model_build(fit->model, error));
-	fit->model->member_count = fit->choice.members;
-	DL_TRY(dl_model_check_size(fit->model, error));
+	DL_TRY(build_networks(fit, error));
+	DL_TRY(check_size(fit, error));
 	DL_TRY(train(fit, error));
 	return finish(fit, arena, result, error);
 }
@@ -423,6 +426,8 @@ dl_fit(DlArena *arena, const DlFitRequest *request, DlDataset *dataset, const Dl
 	status = dl_threads_create(threads, &fit.threads, error);
 	if (status == DL_OK)
 		status = run(&fit, arena, result, error);
+	for (int i = 0; i < fit.choice.trial_count; i++)
+		dl_arena_destroy(fit.choice.trials[i].arena);
 	dl_threads_destroy(fit.threads);
 	dl_arena_destroy(fit.scratch);
 	return status;

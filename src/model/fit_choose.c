@@ -113,21 +113,14 @@ mostly_arrays(const DlFitRequest *request)
 	return in_arrays * 2 > request->feature_words;
 }
 
-/* The preset and the settings that its authors tuned together with it. */
+/* The settings that belong to the preset. */
 static void
-choose_preset(const DlFitRequest *request, const SizeRule *rule, DlFitChoice *choice)
+choose_preset(const DlFitRequest *request, DlFitChoice *choice)
 {
 	DlTrainSettings *t = &choice->train;
 	bool		regression = request->task == DL_TASK_REGRESSION;
 
-	if (mostly_arrays(request))
-		choice->network = regression ? "realmlp(256, 256, 256, activation => mish, simplified => true)" :
-			"realmlp(256, 256, 256, activation => selu, simplified => true)";
-	else
-		choice->network = regression ? "realmlp(256, 256, 256, activation => mish)" :
-			"realmlp(256, 256, 256, activation => selu)";
-	choice->preparation.scaling = DL_SCALING_ROBUST;
-	choice->members = rule->members;
+	choice->preparation.scaling = DL_SCALING_QUANTILE;
 	t->learning_rate = regression ? 0.2 : 0.04;
 	t->beta2 = 0.95;
 	t->weight_decay = 0.02;
@@ -142,7 +135,6 @@ choose_general(const SizeRule *rule, bool has_validation, DlFitChoice *choice)
 	DlTrainSettings *t = &choice->train;
 
 	choice->preparation.scaling = DL_SCALING_STANDARD;
-	choice->members = 1;
 	t->learning_rate = 1e-3;
 	t->weight_decay = 0.01;
 	t->schedule = DL_SCHEDULE_COSINE;
@@ -172,7 +164,6 @@ apply_options(const DlFitOptions *o, DlFitChoice *choice)
 	set_integer(&t->batch_size, o->batch_size);
 	set_integer(&t->early_stopping, o->early_stopping);
 	set_integer(&t->step_epochs, o->step_epochs);
-	set_integer(&choice->members, o->members);
 	set_integer(&choice->preparation.one_hot, o->one_hot);
 	set_integer(&choice->preparation.max_levels, o->max_levels);
 	set_integer(&choice->preparation.min_count, o->min_count);
@@ -195,7 +186,7 @@ explain(const DlFitRequest *request, const DlFitChoice *choice, int64_t rows, Li
 	const DlFitOptions *o = &request->options;
 
 	if (o->network == NULL)
-		add_line(lines, "network: %s, the preset for tables", choice->network);
+		add_line(lines, "network: %s, the preset for tables", choice->networks[0]);
 	if (o->scaling == DL_UNSET)
 		add_line(lines, "scaling: %s, %s", dl_scaling_name(choice->preparation.scaling),
 				 o->network == NULL ? "which outliers do not move" : "the usual one for a network given by hand");
@@ -203,8 +194,8 @@ explain(const DlFitRequest *request, const DlFitChoice *choice, int64_t rows, Li
 		add_line(lines, "scaling: %s, as asked for", dl_scaling_name(choice->preparation.scaling));
 	if (choice->class_weight == DL_CLASS_WEIGHT_BALANCED)
 		add_line(lines, "class_weight: balanced, as asked for: probabilities are greater for rare classes than they are true");
-	if (o->members == DL_UNSET && choice->members > 1)
-		add_line(lines, "members: %d networks averaged, affordable at %lld training rows", choice->members, (long long) rows);
+	if (o->members == DL_UNSET && choice->trial_count > 1)
+		add_line(lines, "members: %d networks averaged, affordable at %lld training rows", choice->trial_count, (long long) rows);
 	if (o->epochs == DL_UNSET)
 		add_line(lines, "epochs: %d, by %lld training rows", choice->train.epochs, (long long) rows);
 	if (o->batch_size == DL_UNSET)
@@ -231,9 +222,54 @@ check_loss(const DlFitRequest *request, DlLoss loss, DlError *error)
 	return DL_ERROR_INVALID;
 }
 
-DlStatus
-dl_fit_choose(DlArena *arena, const DlFitRequest *request, int64_t train_rows, bool has_validation, DlFitChoice *choice,
+static DlStatus
+take_trials(DlArena *arena, const DlFitRequest *request, int count, int networks, DlFitChoice *choice, DlError *error)
+{
+	DL_TRY(dl_arena_calloc(arena, (size_t) count, sizeof(DlFitTrial), &choice->trials, error));
+	DL_TRY(dl_arena_calloc(arena, (size_t) networks, sizeof(const char *), &choice->networks, error));
+	choice->trial_count = count;
+	choice->network_count = networks;
+	choice->most_members = request->options.members != DL_UNSET ? request->options.members : DL_DEFAULT_MEMBERS;
+	for (int i = 0; i < count; i++)
+	{
+		choice->trials[i].settings = choice->train;
+		choice->trials[i].settings.seed = dl_hash_mix(choice->train.seed, (uint64_t) i);
+	}
+	return DL_OK;
+}
+
+/* The user's network, as often as he says. */
+static DlStatus
+repeat_network(DlArena *arena, const DlFitRequest *request, DlFitChoice *choice, DlError *error)
+{
+	int			members = request->options.members != DL_UNSET ? request->options.members : 1;
+
+	DL_TRY(take_trials(arena, request, members, 1, choice, error));
+	choice->networks[0] = request->options.network;
+	return DL_OK;
+}
+
+static DlStatus
+choose_trials(DlArena *arena, const DlFitRequest *request, const SizeRule *rule, bool log_suits, DlFitChoice *choice,
 			  DlError *error)
+{
+	bool		regression = request->task == DL_TASK_REGRESSION;
+	int			count = request->options.members != DL_UNSET ? request->options.members : rule->members;
+
+	DL_TRY(take_trials(arena, request, count, 1, choice, error));
+	if (mostly_arrays(request))
+		choice->networks[0] = regression ? "realmlp(256, 256, 256, activation => mish, simplified => true)" :
+			"realmlp(256, 256, 256, activation => selu, simplified => true)";
+	else
+		choice->networks[0] = regression ? "realmlp(256, 256, activation => mish)" : "realmlp(256, 256, activation => selu)";
+	for (int i = 0; i < count; i++)
+		choice->trials[i].log_target = log_suits && i % 3 == 2;
+	return DL_OK;
+}
+
+DlStatus
+dl_fit_choose(DlArena *arena, const DlFitRequest *request, int64_t train_rows, bool has_validation, bool log_suits,
+			  DlFitChoice *choice, DlError *error)
 {
 	const SizeRule *rule = rule_for(train_rows);
 	Lines		lines = {.size = 4096};
@@ -245,18 +281,16 @@ dl_fit_choose(DlArena *arena, const DlFitRequest *request, int64_t train_rows, b
 	choice->train.epochs = rule->epochs;
 	choice->preparation = (DlPreparationSettings) {.one_hot = 8, .max_levels = 100000, .min_count = 1};
 	if (request->options.network == NULL)
-		choose_preset(request, rule, choice);
+		choose_preset(request, choice);
 	else
-	{
-		choice->network = request->options.network;
 		choose_general(rule, has_validation, choice);
-	}
 	apply_options(&request->options, choice);
 	DL_TRY(check_loss(request, choice->train.loss, error));
 	DL_TRY(dl_train_settings_check(&choice->train, error));
-	if (choice->members < 1 || choice->members > DL_MODEL_MAX_MEMBERS)
-		return dl_error_set(error, DL_ERROR_INVALID, "members must be between 1 and %d, got %d", DL_MODEL_MAX_MEMBERS,
-							choice->members);
+	if (request->options.network == NULL)
+		DL_TRY(choose_trials(arena, request, rule, log_suits, choice, error));
+	else
+		DL_TRY(repeat_network(arena, request, choice, error));
 
 	DL_TRY(dl_arena_alloc(arena, lines.size, &lines.text, error));
 	lines.text[0] = '\0';

@@ -8,19 +8,47 @@
 #include "data/split.h"
 #include "model/fit.h"
 
+/* A network to train, how, and what came of it. */
+typedef struct DlFitTrial
+{
+	int32_t		network;		/* index in the choice's texts, and in the model's networks */
+	bool		log_target;
+	DlTrainSettings settings;	/* learning_rate becomes the one found, if it was 0 */
+	DlTargetScaling target;		/* regression */
+
+	/* filled by dl_fit_trials() */
+	bool		run;
+	DlArena    *arena;			/* owns what follows; NULL: never begun */
+	float	   *parameters;		/* of the best epoch */
+	float	   *outputs;		/* of the kept validation rows in that epoch [kept_count, outputs] */
+	int			best_epoch;
+	double		measure;		/* of the best epoch */
+	int			epoch_count;
+	DlEpoch    *epochs;
+
+	double		weight;			/* in the average, 0: not kept (fit_ensemble.c) */
+} DlFitTrial;
+
+/* Members of a model whose number nobody said: at most so many. */
+#define DL_DEFAULT_MEMBERS 8
+
 /* What the request left open, decided (fit_choose.c). */
 typedef struct DlFitChoice
 {
-	const char *network;		/* text */
+	int32_t		network_count;
+	const char **networks;		/* texts */
 	DlPreparationSettings preparation;
-	DlTrainSettings train;
+	DlTrainSettings train;		/* of the first trial */
 	DlClassWeight class_weight;
-	int			members;
+	int			trial_count;
+	DlFitTrial *trials;
+	int			most_members;	/* trials that may become members */
 	const char *why;			/* one line each, for the record */
 } DlFitChoice;
 
+/* log_suits: the target's logarithm may be learnt. */
 extern DlStatus dl_fit_choose(DlArena *arena, const DlFitRequest *request, int64_t train_rows, bool has_validation,
-							  DlFitChoice *choice, DlError *error);
+							  bool log_suits, DlFitChoice *choice, DlError *error);
 
 /* Rows of one part as a DlBatchSource (fit_source.c). */
 typedef struct DlFitSource
@@ -32,6 +60,7 @@ typedef struct DlFitSource
 	const uint32_t *rows;		/* of the part, ascending */
 	int64_t		row_count;
 	bool		codes_target;	/* target as int32 classes */
+	const DlTargetScaling *target;	/* regression: what targets become for the network */
 	const float *class_weight;	/* of each class, or NULL */
 	float	   *prepared_numbers;	/* [row_count, inputs], or NULL: prepared as they are read */
 	int32_t    *prepared_codes;
@@ -50,25 +79,68 @@ typedef DlStatus (*DlFitVisit) (void *context, int64_t position, const uint32_t 
 extern DlStatus dl_fit_visit(const DlFitSource *source, const atomic_int *cancel, DlFitVisit visit, void *context,
 							 DlError *error);
 
+/* Number k of a record's target, in its units. */
+extern double dl_fit_target(const DlFitSource *source, const uint32_t *record, int32_t k);
+
 /* Class of a record's target. */
 extern int32_t dl_fit_class(const DlFitRequest *request, const uint32_t *record, const DlRecordLayout *layout);
 
-/* The validation rows' targets, for the selection of the best epoch (fit_select.c). */
+/*
+ * Range and scaling of a regression's targets, by the training rows; model->target_low and target_high.  log_target->log
+ * says whether logarithms suit: all targets are positive and skewed (fit_target.c).
+ */
+extern DlStatus dl_fit_targets(DlArena *arena, const DlFitSource *source, DlModel *model, const atomic_int *cancel,
+							   DlTargetScaling *plain, DlTargetScaling *log_target, DlError *error);
+
+/*
+ * The validation rows' targets in the units of the target, for the choice of the best epoch
+ * (fit_select.c), and of the members (fit_ensemble.c), which looks at kept rows only.
+ */
 typedef struct DlFitSelection
 {
 	const DlModel *model;
 	const DlTrainSettings *settings;
-	float	   *targets;		/* [rows, outputs] as the trainer sees them, or NULL */
+	int64_t		row_count;
+	double	   *targets;		/* [rows, outputs], or NULL */
 	int32_t    *codes;			/* [rows], multiclass */
 	float	   *weights;
+	int64_t		kept_count;		/* rows 0, kept_step, 2 kept_step, ... */
+	int64_t		kept_step;
 } DlFitSelection;
 
+/* keep_bytes: what the outputs of one trial may take. */
 extern DlStatus dl_fit_selection_load(DlArena *arena, const DlModel *model, const DlTrainSettings *settings,
-									  const DlBatchSource *source, const atomic_int *cancel, DlFitSelection *result,
-									  DlError *error);
+									  const DlFitSource *source, size_t keep_bytes, const atomic_int *cancel,
+									  DlFitSelection *result, DlError *error);
 
-/* DlSelection.measure; context: a DlFitSelection.  Safe for several threads. */
+/* DlSelection.measure; context: a DlFitMeasure.  Safe for several threads. */
+typedef struct DlFitMeasure
+{
+	const DlFitSelection *selection;
+	const DlTargetScaling *target;
+} DlFitMeasure;
 extern double dl_fit_selection_measure(void *context, const float *outputs, int64_t rows, int64_t columns);
+
+/* The deciding metric's loss of one value; target less prediction is d. */
+extern double dl_fit_number_loss(const DlTrainSettings *settings, double d);
+
+/*
+ * Weights of the trials that ran, by the kept validation rows: greedy selection of members
+ * with replacement (Caruana et al., 2004); equal weights without validation rows.  most: of trials kept.
+ */
+extern DlStatus dl_fit_weigh(DlArena *scratch, const DlFitSelection *selection, DlFitTrial *trials, int count, int most,
+							 const atomic_int *cancel, DlError *error);
+
+/* Corrects the mean of members that learnt the logarithm, which by itself gives less (Duan, 1983, "Smearing"). */
+extern void dl_fit_smear(const DlFitSelection *selection, DlFitTrial *trial);
+
+/* Results of the weighted mean of trials for the kept rows, [kept_count, outputs] in scratch. */
+extern DlStatus dl_fit_average(DlArena *scratch, const DlFitSelection *selection, const DlFitTrial *trials, int count,
+							   double **result, DlError *error);
+
+/* The temperature of the model's members, of whom it has at least one, by the kept validation rows. */
+extern DlStatus dl_fit_calibrate(DlArena *scratch, const DlFitSelection *selection, const DlFitTrial *trials, int count,
+								 DlModel *model, DlError *error);
 
 /*
  * Scores rows with a model whose features are those of the request, and

@@ -8,28 +8,33 @@
  */
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 #include "core/size.h"
 #include "model/fit_internal.h"
 
-/* Rows read at a time, and between looks at cancel. */
-#define SLICE_ROWS 256
+/* Rows that members are chosen by, however little memory there is. */
+#define LEAST_KEPT 1000
 
-/* d: target less prediction. */
-static double
-number_loss(DlLoss loss, double q, double d)
+double
+dl_fit_number_loss(const DlTrainSettings *settings, double d)
 {
-	if (loss == DL_TRAIN_QUANTILE)
-		return d >= 0 ? q * d : (q - 1) * d;
-	return loss == DL_TRAIN_MAE ? fabs(d) : d * d;
+	double		q;
+
+	if (settings->loss == DL_TRAIN_MAE)
+		return fabs(d);
+	if (settings->loss != DL_TRAIN_QUANTILE)
+		return d * d;
+	q = dl_train_loss_parameter(settings);
+	return d >= 0 ? q * d : (q - 1) * d;
 }
 
 /* The deciding metric of a regression, in units of the target. */
 static double
-measure_numbers(const DlFitSelection *s, const float *outputs, int64_t rows, int64_t columns)
+measure_numbers(const DlFitSelection *s, const DlTargetScaling *target, const float *outputs, int64_t rows,
+				int64_t columns)
 {
 	DlLoss		loss = s->settings->loss;
-	double		q = dl_train_loss_parameter(s->settings);
 	double		sum = 0;
 	double		weight = 0;
 
@@ -39,10 +44,10 @@ measure_numbers(const DlFitSelection *s, const float *outputs, int64_t rows, int
 
 		for (int64_t k = 0; k < columns; k++)
 		{
-			double		d = ((double) s->targets[i * columns + k] - (double) outputs[i * columns + k]) *
-				s->model->target_scale[k];
+			double		value = dl_target_value(target, (int32_t) k, (double) outputs[i * columns + k]);
 
-			sum += w * number_loss(loss, q, d) / (double) columns;
+			value = dl_model_limit(s->model, (int32_t) k, value);
+			sum += w * dl_fit_number_loss(s->settings, s->targets[i * columns + k] - value) / (double) columns;
 		}
 		weight += w;
 	}
@@ -90,7 +95,7 @@ measure_logits(const DlFitSelection *s, const float *outputs, int64_t rows, int6
 		{
 			double		z = (double) outputs[i * columns + k];
 
-			z = s->targets[i * columns + k] > 0.5f ? z : -z;
+			z = s->targets[i * columns + k] > 0.5 ? z : -z;
 			sum += w * (fmax(-z, 0) + log1p(exp(-fabs(z)))) / (double) columns;
 		}
 		weight += w;
@@ -101,47 +106,61 @@ measure_logits(const DlFitSelection *s, const float *outputs, int64_t rows, int6
 double
 dl_fit_selection_measure(void *context, const float *outputs, int64_t rows, int64_t columns)
 {
-	const DlFitSelection *s = context;
+	const DlFitMeasure *measure = context;
+	const DlFitSelection *s = measure->selection;
 
 	if (s->model->task == DL_TASK_REGRESSION)
-		return measure_numbers(s, outputs, rows, columns);
+		return measure_numbers(s, measure->target, outputs, rows, columns);
 	if (s->model->task == DL_TASK_MULTICLASS)
 		return measure_classes(s, outputs, rows, columns);
 	return measure_logits(s, outputs, rows, columns);
 }
 
-DlStatus
-dl_fit_selection_load(DlArena *arena, const DlModel *model, const DlTrainSettings *settings, const DlBatchSource *source,
-					  const atomic_int *cancel, DlFitSelection *result, DlError *error)
+typedef struct Loading
 {
-	const DlPreparation *p = &model->preparation;
+	const DlFitSource *source;
+	DlFitSelection *result;
+} Loading;
+
+static DlStatus
+load_record(void *context, int64_t position, const uint32_t *record, DlError *error)
+{
+	const Loading *loading = context;
+	const DlFitSource *source = loading->source;
+	DlFitSelection *s = loading->result;
+	int32_t		outputs = s->model->outputs;
+
+	(void) error;
+	memcpy(&s->weights[position], record + DL_RECORD_WEIGHT, sizeof(float));
+	if (s->codes != NULL)
+		s->codes[position] = dl_fit_class(source->request, record, &source->layout);
+	else if (s->model->task == DL_TASK_BINARY)
+		s->targets[position] = dl_fit_class(source->request, record, &source->layout);
+	else
+		for (int32_t k = 0; k < outputs; k++)
+			s->targets[position * outputs + k] = dl_fit_target(source, record, k);
+	return DL_OK;
+}
+
+DlStatus
+dl_fit_selection_load(DlArena *arena, const DlModel *model, const DlTrainSettings *settings, const DlFitSource *source,
+					  size_t keep_bytes, const atomic_int *cancel, DlFitSelection *result, DlError *error)
+{
 	size_t		rows = (size_t) source->row_count;
-	uint32_t	positions[SLICE_ROWS];
-	float	   *numbers;
-	int32_t    *codes;
-	bool		classes = model->task == DL_TASK_MULTICLASS;
+	Loading		loading = {source, result};
+	int64_t		most = (int64_t) (keep_bytes / ((size_t) model->outputs * sizeof(float)));
 
 	result->model = model;
 	result->settings = settings;
+	result->row_count = source->row_count;
+	if (most < LEAST_KEPT)
+		most = LEAST_KEPT;
+	result->kept_step = (source->row_count + most - 1) / most;
+	result->kept_count = (source->row_count + result->kept_step - 1) / result->kept_step;
 	DL_TRY(dl_arena_calloc(arena, rows, sizeof(float), &result->weights, error));
-	if (classes)
+	if (model->task == DL_TASK_MULTICLASS)
 		DL_TRY(dl_arena_calloc(arena, rows, sizeof(int32_t), &result->codes, error));
 	else
-		DL_TRY(dl_arena_calloc(arena, rows, (size_t) model->outputs * sizeof(float), &result->targets, error));
-	DL_TRY(dl_arena_calloc(arena, SLICE_ROWS, (size_t) (p->inputs + 1) * sizeof(float), &numbers, error));
-	DL_TRY(dl_arena_calloc(arena, SLICE_ROWS, ((size_t) p->embedded + 1) * sizeof(int32_t), &codes, error));
-	for (size_t first = 0; first < rows; first += SLICE_ROWS)
-	{
-		size_t		n = rows - first < SLICE_ROWS ? rows - first : SLICE_ROWS;
-		void	   *target = classes ? (void *) (result->codes + first) :
-			(void *) (result->targets + first * (size_t) model->outputs);
-
-		if (cancel != NULL && atomic_load_explicit(cancel, memory_order_relaxed) != 0)
-			return dl_error_set(error, DL_ERROR_CANCELLED, "training was cancelled");
-		for (size_t i = 0; i < n; i++)
-			positions[i] = (uint32_t) (first + i);
-		DL_TRY(source->fill(source->context, positions, (int64_t) n, numbers, codes, target, result->weights + first,
-							error));
-	}
-	return DL_OK;
+		DL_TRY(dl_arena_calloc(arena, rows, (size_t) model->outputs * sizeof(double), &result->targets, error));
+	return dl_fit_visit(source, cancel, load_record, &loading, error);
 }

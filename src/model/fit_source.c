@@ -52,6 +52,15 @@ dl_fit_class(const DlFitRequest *request, const uint32_t *record, const DlRecord
 	}
 }
 
+double
+dl_fit_target(const DlFitSource *source, const uint32_t *record, int32_t k)
+{
+	float		stored;
+
+	memcpy(&stored, record + source->layout.target_word + k, sizeof(stored));
+	return (double) stored + source->request->target_offset;
+}
+
 static void
 fill_target(const DlFitSource *source, const uint32_t *record, int64_t i, void *target, float *weight)
 {
@@ -81,13 +90,7 @@ fill_target(const DlFitSource *source, const uint32_t *record, int64_t i, void *
 			break;
 		case DL_TASK_REGRESSION:
 			for (int32_t k = 0; k < outputs; k++)
-			{
-				float		stored;
-
-				memcpy(&stored, record + source->layout.target_word + k, sizeof(stored));
-				values[k] = (float) (((double) stored + source->request->target_offset - model->target_center[k]) /
-									 model->target_scale[k]);
-			}
+				values[k] = (float) dl_target_output(source->target, k, dl_fit_target(source, record, k));
 			break;
 	}
 	weight[i] = w;

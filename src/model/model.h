@@ -20,6 +20,7 @@
 
 #define DL_MODEL_FORMAT_VERSION 1
 #define DL_MODEL_MAX_MEMBERS 64
+#define DL_MODEL_MAX_TRIALS 64
 
 typedef enum DlTask
 {
@@ -68,6 +69,36 @@ typedef struct DlTrainRecord
 	uint64_t	held_out;		/* hash of the rows of metric_part: equal means comparable */
 } DlTrainRecord;
 
+/* One network, built for the inputs of its model; several members may share it. */
+typedef struct DlModelNetwork
+{
+	const char *text;			/* canonical */
+	DlNetwork  *network;
+	DlGraph    *graph;
+	DlNetworkNodes nodes;
+} DlModelNetwork;
+
+/*
+ * How a regression's output z becomes a value: center + scale z, or
+ * exp(center + scale z) - shift; arrays of outputs, shift only for the latter.
+ */
+typedef struct DlTargetScaling
+{
+	bool		log;
+	double	   *center;
+	double	   *scale;
+	double	   *shift;
+} DlTargetScaling;
+
+/* One trained network: its results (values or probabilities) count with its weight. */
+typedef struct DlModelMember
+{
+	int32_t		network;		/* index in networks */
+	double		weight;			/* above 0; those of all members sum to 1 */
+	DlTargetScaling target;		/* regression only */
+	float	   *parameters;		/* a vector of the network's graph */
+} DlModelMember;
+
 typedef struct DlModel
 {
 	DlArena    *arena;			/* owns everything here */
@@ -76,37 +107,45 @@ typedef struct DlModel
 	const char *target_type;
 	int32_t		outputs;		/* columns of the network's output */
 
-	/* regression: value = center + scale * output, clamped to [low, high]; arrays of outputs */
-	double	   *target_center;
-	double	   *target_scale;
+	/* regression: a value is limited to [low, high]; arrays of outputs */
 	double	   *target_low;
 	double	   *target_high;
 
 	/* classes: codes 0.. ; binary: output is the logit of class 1 */
 	DlVocabulary *labels;		/* NULL for regression and multilabel */
 
-	double		temperature;	/* logits are divided by it; 1 */
+	double		temperature;	/* logits of the averaged probabilities are divided by it; 1: as they are */
 
 	int32_t		column_count;	/* in the order of training */
 	DlColumn   *columns;		/* features only */
 	int32_t		feature_words;
 	DlPreparation preparation;
 
-	const char *network_text;	/* canonical */
-	DlNetwork  *network;
-	DlGraph    *graph;			/* built; serves all members */
-	DlNetworkNodes nodes;
-	int32_t		member_count;	/* networks whose outputs are averaged (probabilities for classes) */
-	float	  **parameters;		/* of each: a vector of the graph */
+	int32_t		network_count;
+	DlModelNetwork *networks;
+	int32_t		member_count;
+	DlModelMember *members;		/* their weighted mean is the result */
 
 	DlTrainRecord record;
 } DlModel;
 
 /*
- * Builds graph and nodes from network_text and preparation (network.h); used by
- * training and decoding alike.
+ * Builds the network of a text for the model's preparation (network.h), in the model's arena;
+ * used by training and decoding alike.
  */
-extern DlStatus dl_model_build(DlModel *model, DlError *error);
+extern DlStatus dl_model_build_network(const DlModel *model, const char *text, DlModelNetwork *result, DlError *error);
+
+/* The graph of a member. */
+extern const DlGraph *dl_model_graph(const DlModel *model, int member);
+
+/* Value of output k, not limited, of a member whose network gave z. */
+extern double dl_target_value(const DlTargetScaling *target, int32_t k, double z);
+
+/* value within what the target's training values span; for output k. */
+extern double dl_model_limit(const DlModel *model, int32_t k, double value);
+
+/* The inverse: what the network should give for a value. */
+extern double dl_target_output(const DlTargetScaling *target, int32_t k, double value);
 
 /*
  * DL_ERROR_LIMIT when the parameters or the texts of a model that is built would not fit

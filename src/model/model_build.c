@@ -2,12 +2,14 @@
  * model_build.c
  *    From the text of a network and what the columns offer to a graph.
  */
+#include <float.h>
+#include <math.h>
 #include <string.h>
 
 #include "model/model.h"
 
 DlStatus
-dl_model_build(DlModel *model, DlError *error)
+dl_model_build_network(const DlModel *model, const char *text, DlModelNetwork *result, DlError *error)
 {
 	const DlPreparation *preparation = &model->preparation;
 	DlNetworkInputs inputs = {
@@ -16,10 +18,46 @@ dl_model_build(DlModel *model, DlError *error)
 		.categories = preparation->embedded,
 		.levels = preparation->embedded_levels
 	};
+	char	   *canonical;
 
-	DL_TRY(dl_network_parse(model->arena, model->network_text, strlen(model->network_text), &model->network, error));
-	DL_TRY(dl_graph_create(model->arena, &model->graph, error));
-	return dl_network_build(model->network, &inputs, model->outputs, model->graph, &model->nodes, error);
+	DL_TRY(dl_network_parse(model->arena, text, strlen(text), &result->network, error));
+	DL_TRY(dl_network_text(result->network, model->arena, &canonical, error));
+	result->text = canonical;
+	DL_TRY(dl_graph_create(model->arena, &result->graph, error));
+	return dl_network_build(result->network, &inputs, model->outputs, result->graph, &result->nodes, error);
+}
+
+const DlGraph *
+dl_model_graph(const DlModel *model, int member)
+{
+	return model->networks[model->members[member].network].graph;
+}
+
+double
+dl_target_value(const DlTargetScaling *target, int32_t k, double z)
+{
+	double		value = target->center[k] + target->scale[k] * z;
+
+	return target->log ? exp(value) - target->shift[k] : value;
+}
+
+double
+dl_target_output(const DlTargetScaling *target, int32_t k, double value)
+{
+	if (target->log)
+		value = log(value + target->shift[k]);
+	return (value - target->center[k]) / target->scale[k];
+}
+
+double
+dl_model_limit(const DlModel *model, int32_t k, double value)
+{
+	double		low = fmax(model->target_low[k], -DBL_MAX);
+	double		high = fmin(model->target_high[k], DBL_MAX);
+
+	if (!(value >= low))
+		return low;
+	return value > high ? high : value;
 }
 
 int32_t
@@ -28,10 +66,13 @@ dl_model_result_width(const DlModel *model)
 	return model->outputs;
 }
 
+/* The embedding of a row is that of the first member. */
 int32_t
 dl_model_hidden_width(const DlModel *model)
 {
-	return (int32_t) dl_graph_shape(model->graph, model->nodes.hidden).dims[1];
+	const DlModelNetwork *network = &model->networks[model->members[0].network];
+
+	return (int32_t) dl_graph_shape(network->graph, network->nodes.hidden).dims[1];
 }
 
 void

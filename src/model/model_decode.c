@@ -31,13 +31,14 @@ check_values(const char *name, const float *values, int64_t count, DlParameterUs
 static DlStatus
 read_parameter(DlModel *model, int member, int index, DlParameterUse use, DlTensorIndex *tensors, DlError *error)
 {
-	float	   *values = model->parameters[member] + dl_graph_parameter_offset(model->graph, index);
-	int64_t		elements = dl_graph_parameter_elements(model->graph, index);
-	DlShape		shape = dl_graph_parameter_shape(model->graph, index);
+	const DlGraph *graph = dl_model_graph(model, member);
+	float	   *values = model->members[member].parameters + dl_graph_parameter_offset(graph, index);
+	int64_t		elements = dl_graph_parameter_elements(graph, index);
+	DlShape		shape = dl_graph_parameter_shape(graph, index);
 	const DlNamedTensor *tensor;
 	char		name[DL_SAFETENSORS_MAX_NAME + 64];
 
-	snprintf(name, sizeof(name), "%d.%s", member, dl_graph_parameter_name(model->graph, index));
+	snprintf(name, sizeof(name), "%d.%s", member, dl_graph_parameter_name(graph, index));
 	if (use == DL_USE_DENSE_WEIGHT)
 		shape = dl_shape_2(shape.dims[1], shape.dims[0]);
 	DL_TRY(dl_tensor_index_find(tensors, name, DL_F32, &shape, &tensor, error));
@@ -57,20 +58,25 @@ read_parameter(DlModel *model, int member, int index, DlParameterUse use, DlTens
 	return check_values(name, values, elements, use, error);
 }
 
-/* What the graph asks for must be in the file before memory is taken for it. */
+/* What the graphs ask for must be in the file before memory is taken for it. */
 static DlStatus
 check_totals(const DlModel *model, const DlTensorIndex *tensors, DlError *error)
 {
-	size_t		parameters = (size_t) dl_graph_parameter_count(model->graph);
+	size_t		parameters = 0;
 	size_t		elements = 0;
-	size_t		bytes;
 
-	for (size_t i = 0; i < parameters; i++)
-		elements += (size_t) dl_graph_parameter_elements(model->graph, (int) i);
-	if (parameters * (size_t) model->member_count != (size_t) (tensors->count - tensors->found))
+	for (int member = 0; member < model->member_count; member++)
+	{
+		const DlGraph *graph = dl_model_graph(model, member);
+
+		parameters += (size_t) dl_graph_parameter_count(graph);
+		for (int i = 0; i < dl_graph_parameter_count(graph); i++)
+			elements += (size_t) dl_graph_parameter_elements(graph, i);
+	}
+	if (parameters != (size_t) (tensors->count - tensors->found))
 		return dl_error_set(error, DL_ERROR_CORRUPT, "model: the network has %zu tensors of parameters, expected %d",
-							parameters * (size_t) model->member_count, tensors->count - tensors->found);
-	if (!dl_size_mul(elements, sizeof(float) * (size_t) model->member_count, &bytes) || bytes > tensors->bytes)
+							parameters, tensors->count - tensors->found);
+	if (elements > tensors->bytes / sizeof(float))
 		return dl_error_set(error, DL_ERROR_CORRUPT,
 							"model: the network has %zu parameters, more than the %zu bytes of the model hold", elements,
 							tensors->bytes);
@@ -80,17 +86,17 @@ check_totals(const DlModel *model, const DlTensorIndex *tensors, DlError *error)
 static DlStatus
 read_parameters(DlModel *model, DlTensorIndex *tensors, DlError *error)
 {
-	int			count = dl_graph_parameter_count(model->graph);
-	size_t		length = (size_t) dl_graph_vector_length(model->graph);
-	DlParameterUse *uses;
-
 	DL_TRY(check_totals(model, tensors, error));
-	DL_TRY(dl_arena_calloc(model->arena, (size_t) count, sizeof(DlParameterUse), &uses, error));
-	dl_model_parameter_uses(model->graph, uses);
-	DL_TRY(dl_arena_calloc(model->arena, (size_t) model->member_count, sizeof(float *), &model->parameters, error));
 	for (int member = 0; member < model->member_count; member++)
 	{
-		DL_TRY(dl_arena_calloc(model->arena, length, sizeof(float), &model->parameters[member], error));
+		const DlGraph *graph = dl_model_graph(model, member);
+		int			count = dl_graph_parameter_count(graph);
+		DlParameterUse *uses;
+
+		DL_TRY(dl_arena_calloc(model->arena, (size_t) count, sizeof(DlParameterUse), &uses, error));
+		dl_model_parameter_uses(graph, uses);
+		DL_TRY(dl_arena_calloc(model->arena, (size_t) dl_graph_vector_length(graph), sizeof(float),
+							   &model->members[member].parameters, error));
 		for (int i = 0; i < count; i++)
 			DL_TRY(read_parameter(model, member, i, uses[i], tensors, error));
 	}
@@ -101,9 +107,11 @@ read_parameters(DlModel *model, DlTensorIndex *tensors, DlError *error)
 static DlStatus
 build(DlModel *model, DlError *error)
 {
-	DlStatus	status = dl_model_build(model, error);
+	DlStatus	status = DL_OK;
 	char		message[DL_ERROR_TEXT];
 
+	for (int32_t i = 0; i < model->network_count && status == DL_OK; i++)
+		status = dl_model_build_network(model, model->networks[i].text, &model->networks[i], error);
 	if (status != DL_ERROR_SYNTAX && status != DL_ERROR_SHAPE && status != DL_ERROR_INVALID)
 		return status;
 	snprintf(message, sizeof(message), "%s", error == NULL ? "" : error->message);

@@ -1,21 +1,9 @@
 /*
  * model_document.c
- *    The document of a model as a whole: version, task, target, network, and
- *    the parts that other files own.
+ *    The document of a model as a whole: version, task, target, and the parts
+ *    that other files own.
  */
-#include <math.h>
-#include <string.h>
-
 #include "model/model_internal.h"
-
-static void
-write_doubles(DlJsonWriter *writer, const char *key, const double *values, int32_t count)
-{
-	dl_json_begin_array(writer, key);
-	for (int32_t i = 0; i < count; i++)
-		dl_json_put_double(writer, NULL, values[i]);
-	dl_json_end_array(writer);
-}
 
 static void
 write_target(const DlModel *model, DlJsonWriter *writer)
@@ -26,10 +14,8 @@ write_target(const DlModel *model, DlJsonWriter *writer)
 	dl_json_put_int(writer, "outputs", model->outputs);
 	if (model->task == DL_TASK_REGRESSION)
 	{
-		write_doubles(writer, "center", model->target_center, model->outputs);
-		write_doubles(writer, "scale", model->target_scale, model->outputs);
-		write_doubles(writer, "low", model->target_low, model->outputs);
-		write_doubles(writer, "high", model->target_high, model->outputs);
+		dl_document_write_doubles(writer, "low", model->target_low, model->outputs);
+		dl_document_write_doubles(writer, "high", model->target_high, model->outputs);
 	}
 	else
 		dl_json_put_double(writer, "temperature", model->temperature);
@@ -45,9 +31,7 @@ dl_document_write(const DlModel *model, DlJsonWriter *writer, DlTensorList *tens
 	dl_json_put_int(writer, "format_version", DL_MODEL_FORMAT_VERSION);
 	dl_json_put_string(writer, "task", dl_task_name(model->task));
 	write_target(model, writer);
-	dl_json_put_string(writer, "network", model->network_text);
-	dl_json_put_int(writer, "members", model->member_count);
-	dl_document_write_graph(model, writer);
+	dl_document_write_members(model, writer);
 	dl_document_write_columns(model, writer);
 	DL_TRY(dl_document_write_preparation(model, writer, tensors, error));
 	dl_document_write_record(&model->record, writer);
@@ -56,34 +40,10 @@ dl_document_write(const DlModel *model, DlJsonWriter *writer, DlTensorList *tens
 }
 
 static DlStatus
-read_doubles(DlModel *model, const DlJson *object, const char *key, bool finite, double **result, DlError *error)
-{
-	DlJson		array;
-	size_t		count = 0;
-
-	DL_TRY(dl_json_array(object, key, DL_NETWORK_MAX_WIDTH, &array, &count, error));
-	if (count != (size_t) model->outputs)
-		return dl_json_fail(&array, error, "has %zu items, expected %d", count, model->outputs);
-	DL_TRY(dl_arena_calloc(model->arena, count, sizeof(double), result, error));
-	for (size_t i = 0; i < count; i++)
-	{
-		DlJson		item;
-
-		DL_TRY(dl_json_item(&array, i, &item, error));
-		DL_TRY(dl_json_double(&item, &(*result)[i], error));
-		if (isnan((*result)[i]) || (finite && isinf((*result)[i])))
-			return dl_json_fail(&item, error, "must be a %snumber", finite ? "finite " : "");
-	}
-	return DL_OK;
-}
-
-static DlStatus
 read_regression(DlModel *model, const DlJson *target, DlError *error)
 {
-	DL_TRY(read_doubles(model, target, "center", true, &model->target_center, error));
-	DL_TRY(read_doubles(model, target, "scale", true, &model->target_scale, error));
-	DL_TRY(read_doubles(model, target, "low", false, &model->target_low, error));
-	DL_TRY(read_doubles(model, target, "high", false, &model->target_high, error));
+	DL_TRY(dl_document_read_doubles(model, target, "low", false, &model->target_low, error));
+	DL_TRY(dl_document_read_doubles(model, target, "high", false, &model->target_high, error));
 	for (int32_t i = 0; i < model->outputs; i++)
 		if (model->target_low[i] > model->target_high[i])
 			return dl_json_fail(target, error, "has a low above its high");
@@ -144,8 +104,7 @@ dl_document_read(DlModel *model, const DlJson *root, DlTensorIndex *tensors, DlE
 	if (!dl_task_by_name(task, &model->task))
 		return dl_json_fail(&json, error, "is an unknown task");
 	DL_TRY(read_target(model, root, error));
-	DL_TRY(dl_json_member_string(root, "network", model->arena, DL_NETWORK_MAX_TEXT, &model->network_text, error));
-	DL_TRY(dl_json_member_int32(root, "members", 1, DL_MODEL_MAX_MEMBERS, &model->member_count, error));
+	DL_TRY(dl_document_read_members(model, root, error));
 	DL_TRY(dl_document_read_columns(model, root, error));
 	DL_TRY(dl_document_read_preparation(model, root, tensors, error));
 	return dl_document_read_record(model, root, error);

@@ -19,13 +19,14 @@ transpose(const float *from, int64_t rows, int64_t columns, float *to)
 static DlStatus
 add_parameter(const DlModel *model, int member, int index, DlParameterUse use, DlTensorList *tensors, DlError *error)
 {
-	const float *values = model->parameters[member] + dl_graph_parameter_offset(model->graph, index);
-	int64_t		elements = dl_graph_parameter_elements(model->graph, index);
-	DlShape		shape = dl_graph_parameter_shape(model->graph, index);
+	const DlGraph *graph = dl_model_graph(model, member);
+	const float *values = model->members[member].parameters + dl_graph_parameter_offset(graph, index);
+	int64_t		elements = dl_graph_parameter_elements(graph, index);
+	DlShape		shape = dl_graph_parameter_shape(graph, index);
 	char		name[DL_SAFETENSORS_MAX_NAME + 64];
 	float	   *turned;
 
-	snprintf(name, sizeof(name), "%d.%s", member, dl_graph_parameter_name(model->graph, index));
+	snprintf(name, sizeof(name), "%d.%s", member, dl_graph_parameter_name(graph, index));
 	if (use == DL_USE_DENSE_WEIGHT)
 	{
 		DL_TRY(dl_arena_calloc(tensors->arena, (size_t) elements, sizeof(float), &turned, error));
@@ -39,14 +40,17 @@ add_parameter(const DlModel *model, int member, int index, DlParameterUse use, D
 static DlStatus
 add_parameters(const DlModel *model, DlTensorList *tensors, DlError *error)
 {
-	int			count = dl_graph_parameter_count(model->graph);
-	DlParameterUse *uses;
-
-	DL_TRY(dl_arena_calloc(tensors->arena, (size_t) count, sizeof(DlParameterUse), &uses, error));
-	dl_model_parameter_uses(model->graph, uses);
 	for (int member = 0; member < model->member_count; member++)
+	{
+		const DlGraph *graph = dl_model_graph(model, member);
+		int			count = dl_graph_parameter_count(graph);
+		DlParameterUse *uses;
+
+		DL_TRY(dl_arena_calloc(tensors->arena, (size_t) count, sizeof(DlParameterUse), &uses, error));
+		dl_model_parameter_uses(graph, uses);
 		for (int i = 0; i < count; i++)
 			DL_TRY(add_parameter(model, member, i, uses[i], tensors, error));
+	}
 	return DL_OK;
 }
 
@@ -111,17 +115,18 @@ check_vocabularies(const DlModel *model, DlError *error)
 DlStatus
 dl_model_check_size(const DlModel *model, DlError *error)
 {
-	size_t		bytes;
+	size_t		parameters = 0;
 
 	if (model->member_count < 1 || model->member_count > DL_MODEL_MAX_MEMBERS)
 		return dl_error_set(error, DL_ERROR_INVALID, "a model has 1 to %d networks, not %d", DL_MODEL_MAX_MEMBERS,
 							model->member_count);
-	if (!dl_size_mul((size_t) dl_graph_vector_length(model->graph), sizeof(float) * (size_t) model->member_count,
-					 &bytes) || bytes > DL_SAFETENSORS_MAX_BYTES)
+	/* no sum of 64 limited networks overflows */
+	for (int member = 0; member < model->member_count; member++)
+		parameters += (size_t) dl_graph_vector_length(dl_model_graph(model, member));
+	if (parameters > DL_SAFETENSORS_MAX_BYTES / sizeof(float))
 	{
 		dl_error_set(error, DL_ERROR_LIMIT, "a model cannot have more than %zu bytes", DL_SAFETENSORS_MAX_BYTES);
-		dl_error_detail(error, "Its networks have %lld parameters of 4 bytes, times %d.",
-						(long long) dl_graph_vector_length(model->graph), model->member_count);
+		dl_error_detail(error, "Its networks, %d, have %zu parameters of 4 bytes.", model->member_count, parameters);
 		dl_error_hint(error, "Use a smaller network or fewer members.");
 		return DL_ERROR_LIMIT;
 	}

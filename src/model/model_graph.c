@@ -66,17 +66,17 @@ chain_step(const DlGraph *graph, const DlGraphNode *node, DlChainStep *step, boo
 }
 
 DlStatus
-dl_model_chain(DlArena *arena, const DlModel *model, DlChainStep **steps, int *count, DlError *error)
+dl_model_chain(DlArena *arena, const DlModelNetwork *network, DlChainStep **steps, int *count, DlError *error)
 {
-	const DlGraph *graph = model->graph;
-	DlNode		node = model->nodes.output;
+	const DlGraph *graph = network->graph;
+	DlNode		node = network->nodes.output;
 	int			used = 0;
 
 	*count = 0;
-	if (model->nodes.numbers == DL_NO_NODE || model->nodes.codes != DL_NO_NODE)
+	if (network->nodes.numbers == DL_NO_NODE || network->nodes.codes != DL_NO_NODE)
 		return DL_OK;
 	DL_TRY(dl_arena_calloc(arena, (size_t) graph->node_count, sizeof(DlChainStep), steps, error));
-	for (; node != model->nodes.numbers; node = graph->nodes[node].inputs[0])
+	for (; node != network->nodes.numbers; node = graph->nodes[node].inputs[0])
 	{
 		bool		skip;
 
@@ -125,9 +125,9 @@ write_attributes(const DlOpNode *node, DlJsonWriter *writer)
 }
 
 void
-dl_document_write_graph(const DlModel *model, DlJsonWriter *writer)
+dl_document_write_graph(const DlModelNetwork *network, DlJsonWriter *writer)
 {
-	const DlGraph *graph = model->graph;
+	const DlGraph *graph = network->graph;
 
 	dl_json_begin_object(writer, "graph");
 	dl_json_begin_array(writer, "nodes");
@@ -157,7 +157,7 @@ dl_document_write_graph(const DlModel *model, DlJsonWriter *writer)
 		dl_json_end_object(writer);
 	}
 	dl_json_end_array(writer);
-	dl_json_put_int(writer, "hidden", model->nodes.hidden);
-	dl_json_put_int(writer, "output", model->nodes.output);
+	dl_json_put_int(writer, "hidden", network->nodes.hidden);
+	dl_json_put_int(writer, "output", network->nodes.output);
 	dl_json_end_object(writer);
 }

@@ -56,7 +56,9 @@ extern DlStatus dl_tensor_index_vector(DlTensorIndex *index, DlArena *arena, con
 extern DlStatus dl_tensor_index_vector_of(DlTensorIndex *index, DlArena *arena, const char *name, DlDtype dtype,
 										  int64_t count, void *result, DlError *error);
 
-/* Parts of the document: document_columns.c, document_preparation.c, document_record.c. */
+/* Parts of the document: document_members.c, document_columns.c, document_preparation.c, document_record.c. */
+extern void dl_document_write_members(const DlModel *model, DlJsonWriter *writer);
+extern DlStatus dl_document_read_members(DlModel *model, const DlJson *root, DlError *error);
 extern void dl_document_write_columns(const DlModel *model, DlJsonWriter *writer);
 extern DlStatus dl_document_read_columns(DlModel *model, const DlJson *root, DlError *error);
 extern DlStatus dl_document_write_preparation(const DlModel *model, DlJsonWriter *writer, DlTensorList *tensors,
@@ -69,7 +71,12 @@ extern DlStatus dl_document_read_record(DlModel *model, const DlJson *root, DlEr
  * The operators of the graph in the order of their work, for readers without the
  * network language; derived from the network, and ignored when a model is read.
  */
-extern void dl_document_write_graph(const DlModel *model, DlJsonWriter *writer);
+extern void dl_document_write_graph(const DlModelNetwork *network, DlJsonWriter *writer);
+
+/* An array of one number for each output. */
+extern void dl_document_write_doubles(DlJsonWriter *writer, const char *key, const double *values, int32_t count);
+extern DlStatus dl_document_read_doubles(const DlModel *model, const DlJson *object, const char *key, bool finite,
+										 double **result, DlError *error);
 
 /* All of it: model_document.c. */
 extern DlStatus dl_document_write(const DlModel *model, DlJsonWriter *writer, DlTensorList *tensors, DlError *error);
@@ -91,6 +98,18 @@ typedef enum DlParameterUse
 /* uses[dl_graph_parameter_count()]; model_graph.c. */
 extern void dl_model_parameter_uses(const DlGraph *graph, DlParameterUse *uses);
 
+/*
+ * Adds what one member's outputs for a row mean, in units of the target or as probabilities, times the
+ * member's weight, to result [outputs].
+ */
+extern void dl_model_add_result(const DlModel *model, const DlModelMember *member, const float *outputs, double *result);
+
+/*
+ * Divides the logits of probabilities by temperature: softmax over all n, or of each alone (Guo et
+ * al., 2017, "On Calibration of Modern Neural Networks").
+ */
+extern void dl_probabilities_temper(double *probabilities, int32_t n, bool softmax, double temperature);
+
 /* One step of a network that is a chain: y = activation(x weight + bias), then further activations. */
 typedef struct DlChainStep
 {
@@ -106,6 +125,7 @@ typedef struct DlChainStep
  * The steps from nodes->numbers to nodes->output when each layer is dense, an
  * activation or nothing in inference; *count is 0 when the network is no such chain.
  */
-extern DlStatus dl_model_chain(DlArena *arena, const DlModel *model, DlChainStep **steps, int *count, DlError *error);
+extern DlStatus dl_model_chain(DlArena *arena, const DlModelNetwork *network, DlChainStep **steps, int *count,
+							   DlError *error);
 
 #endif							/* DL_MODEL_MODEL_INTERNAL_H */

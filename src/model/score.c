@@ -1,7 +1,7 @@
 /*
  * score.c
- *    Scoring: preparation, each member's network, and the way back to the
- *    units of the target.
+ *    Scoring: preparation, each member's network, the way back to the units of
+ *    the target, and the weighted mean of the members.
  *
  * Two ways through a network that give the same bits: the inference plan
  * (row_invariant), and for few rows of a network that is a plain chain of dense
@@ -15,12 +15,9 @@
 
 #define FEW_ROWS 4				/* up to so many go through the chain */
 
-struct DlScorer
+/* What one network of the model runs in. */
+typedef struct ScorerNetwork
 {
-	const DlModel *model;
-	int64_t		capacity;
-	int64_t		inputs;			/* width of numbers */
-	int64_t		hidden_width;
 	DlPlan	   *plan;
 	float	   *numbers;		/* of the plan's inputs and outputs; NULL where there are none */
 	int32_t    *codes;
@@ -30,6 +27,14 @@ struct DlScorer
 	/* the chain; 0 steps when the network is none */
 	DlChainStep *steps;
 	int			step_count;
+} ScorerNetwork;
+
+struct DlScorer
+{
+	const DlModel *model;
+	int64_t		capacity;
+	ScorerNetwork *networks;
+	bool		chains;			/* all networks are chains */
 	DlDenseRow	dense_row;
 	const DlBackend *backend;
 	float	   *prepared;		/* one row of numbers */
@@ -37,40 +42,38 @@ struct DlScorer
 };
 
 static DlStatus
-create_plan(DlArena *arena, DlScorer *scorer, DlError *error)
+create_plan(DlArena *arena, const DlScorer *scorer, const DlModelNetwork *network, ScorerNetwork *result, DlError *error)
 {
-	const DlModel *model = scorer->model;
-	const DlNetworkNodes *nodes = &model->nodes;
+	const DlNetworkNodes *nodes = &network->nodes;
 	DlNode		outputs[2] = {nodes->output, nodes->hidden};
-	bool		input = dl_graph_op(model->graph, nodes->hidden) == DL_OP_INPUT;
-	DlWorkspace *workspace;
+	bool		input = dl_graph_op(network->graph, nodes->hidden) == DL_OP_INPUT;
 
-	DL_TRY(dl_plan_create(arena, model->graph, scorer->backend, DL_PLAN_INFERENCE, scorer->capacity, outputs,
-						  input || nodes->hidden == nodes->output ? 1 : 2, &scorer->plan, error));
-	workspace = dl_plan_workspace(scorer->plan);
-	workspace->row_invariant = true;
+	DL_TRY(dl_plan_create(arena, network->graph, scorer->backend, DL_PLAN_INFERENCE, scorer->capacity, outputs,
+						  input || nodes->hidden == nodes->output ? 1 : 2, &result->plan, error));
+	dl_plan_workspace(result->plan)->row_invariant = true;
 	if (nodes->numbers != DL_NO_NODE)
-		scorer->numbers = dl_plan_data(scorer->plan, nodes->numbers);
+		result->numbers = dl_plan_data(result->plan, nodes->numbers);
 	if (nodes->codes != DL_NO_NODE)
-		scorer->codes = dl_plan_data(scorer->plan, nodes->codes);
-	scorer->output = dl_plan_data(scorer->plan, nodes->output);
-	scorer->hidden = dl_plan_data(scorer->plan, nodes->hidden);
-	return DL_OK;
+		result->codes = dl_plan_data(result->plan, nodes->codes);
+	result->output = dl_plan_data(result->plan, nodes->output);
+	result->hidden = dl_plan_data(result->plan, nodes->hidden);
+	return dl_model_chain(arena, network, &result->steps, &result->step_count, error);
 }
 
 static DlStatus
-create_chain(DlArena *arena, DlScorer *scorer, DlError *error)
+create_chain_memory(DlArena *arena, DlScorer *scorer, DlError *error)
 {
+	const DlModel *model = scorer->model;
 	int64_t		widest = 1;
 
-	DL_TRY(dl_model_chain(arena, scorer->model, &scorer->steps, &scorer->step_count, error));
-	if (scorer->step_count == 0)
+	if (!scorer->chains)
 		return DL_OK;
 	scorer->dense_row = dl_cpu_dense_row();
-	for (int i = 0; i < scorer->step_count; i++)
-		if (scorer->steps[i].out > widest)
-			widest = scorer->steps[i].out;
-	DL_TRY(dl_arena_calloc(arena, (size_t) scorer->inputs, sizeof(float), &scorer->prepared, error));
+	for (int32_t n = 0; n < model->network_count; n++)
+		for (int i = 0; i < scorer->networks[n].step_count; i++)
+			if (scorer->networks[n].steps[i].out > widest)
+				widest = scorer->networks[n].steps[i].out;
+	DL_TRY(dl_arena_calloc(arena, (size_t) model->preparation.inputs, sizeof(float), &scorer->prepared, error));
 	for (int i = 0; i < 2; i++)
 		DL_TRY(dl_arena_calloc(arena, (size_t) widest, sizeof(float), &scorer->values[i], error));
 	return DL_OK;
@@ -87,25 +90,31 @@ dl_scorer_create(DlArena *arena, const DlModel *model, int64_t capacity, DlScore
 	DL_TRY(dl_arena_calloc(arena, 1, sizeof(DlScorer), &scorer, error));
 	scorer->model = model;
 	scorer->capacity = capacity;
-	scorer->inputs = model->preparation.inputs;
-	scorer->hidden_width = dl_model_hidden_width(model);
 	scorer->backend = dl_backend_cpu();
-	DL_TRY(create_plan(arena, scorer, error));
-	DL_TRY(create_chain(arena, scorer, error));
+	scorer->chains = true;
+	DL_TRY(dl_arena_calloc(arena, (size_t) model->network_count, sizeof(ScorerNetwork), &scorer->networks, error));
+	for (int32_t i = 0; i < model->network_count; i++)
+	{
+		DL_TRY(create_plan(arena, scorer, &model->networks[i], &scorer->networks[i], error));
+		scorer->chains = scorer->chains && scorer->networks[i].step_count > 0;
+	}
+	DL_TRY(create_chain_memory(arena, scorer, error));
 	*result = scorer;
 	return DL_OK;
 }
 
 /* One row through the chain of one member; the outputs' memory belongs to the scorer. */
 static const float *
-run_chain(DlScorer *scorer, const float *parameters)
+run_chain(DlScorer *scorer, const DlModelMember *member)
 {
-	DlWorkspace *workspace = dl_plan_workspace(scorer->plan);
+	const ScorerNetwork *network = &scorer->networks[member->network];
+	const float *parameters = member->parameters;
+	DlWorkspace *workspace = dl_plan_workspace(network->plan);
 	const float *x = scorer->prepared;
 
-	for (int i = 0; i < scorer->step_count; i++)
+	for (int i = 0; i < network->step_count; i++)
 	{
-		const DlChainStep *step = &scorer->steps[i];
+		const DlChainStep *step = &network->steps[i];
 		float	   *y = scorer->values[i & 1];
 
 		if (step->dense)
@@ -118,8 +127,9 @@ run_chain(DlScorer *scorer, const float *parameters)
 	return x;
 }
 
+/* What one member adds to a row's results: its weight times its probabilities. */
 static void
-softmax(const float *logits, int32_t n, double temperature, bool first, double *result)
+add_softmax(const float *logits, int32_t n, double weight, double *result)
 {
 	double		highest = logits[0];
 	double		sum = 0;
@@ -128,56 +138,72 @@ softmax(const float *logits, int32_t n, double temperature, bool first, double *
 		if (logits[i] > highest)
 			highest = logits[i];
 	for (int32_t i = 0; i < n; i++)
-		sum += exp((logits[i] - highest) / temperature);
+		sum += exp(logits[i] - highest);
 	for (int32_t i = 0; i < n; i++)
-	{
-		double		p = exp((logits[i] - highest) / temperature) / sum;
-
-		result[i] = first ? p : result[i] + p;
-	}
+		result[i] += weight * (exp(logits[i] - highest) / sum);
 }
 
-static double
-regression_value(const DlModel *model, int32_t i, double output)
-{
-	double		value = model->target_center[i] + model->target_scale[i] * output;
-
-	if (value < model->target_low[i])
-		return model->target_low[i];
-	if (value > model->target_high[i])
-		return model->target_high[i];
-	return value;
-}
-
-/* One row of a network's outputs in units of the target; added to what other members gave. */
-static void
-finish_row(const DlModel *model, const float *outputs, bool first, double *result)
+void
+dl_model_add_result(const DlModel *model, const DlModelMember *member, const float *outputs, double *result)
 {
 	int32_t		n = model->outputs;
 
 	if (model->task == DL_TASK_MULTICLASS)
 	{
-		softmax(outputs, n, model->temperature, first, result);
+		add_softmax(outputs, n, member->weight, result);
 		return;
 	}
 	for (int32_t i = 0; i < n; i++)
 	{
-		double		value;
-
 		if (model->task == DL_TASK_REGRESSION)
-			value = regression_value(model, i, outputs[i]);
+			result[i] += member->weight * dl_model_limit(model, i, dl_target_value(&member->target, i, outputs[i]));
 		else
-			value = 1.0 / (1.0 + exp(-(double) outputs[i] / model->temperature));
-		result[i] = first ? value : result[i] + value;
+			result[i] += member->weight / (1.0 + exp(-(double) outputs[i]));
 	}
 }
 
-static void
-average(const DlModel *model, int64_t rows, double *results)
+void
+dl_probabilities_temper(double *probabilities, int32_t n, bool softmax, double temperature)
 {
-	if (model->member_count > 1)
-		for (int64_t i = 0; i < rows * model->outputs; i++)
-			results[i] /= model->member_count;
+	double		highest = 0;
+	double		sum = 0;
+
+	if (temperature == 1)
+		return;
+	for (int32_t i = 0; i < n && !softmax; i++)
+	{
+		double		p = probabilities[i];
+
+		/* (p / (1-p))^(1/T), at 0 and 1 as well */
+		probabilities[i] = p <= 0 ? 0 : 1 / (1 + pow((1 - p) / p, 1 / temperature));
+	}
+	if (!softmax)
+		return;
+	for (int32_t i = 0; i < n; i++)
+		highest = fmax(highest, probabilities[i]);
+	for (int32_t i = 0; i < n; i++)
+	{
+		probabilities[i] = pow(probabilities[i] / highest, 1 / temperature);
+		sum += probabilities[i];
+	}
+	for (int32_t i = 0; i < n; i++)
+		probabilities[i] /= sum;
+}
+
+static void
+begin_rows(const DlModel *model, int64_t rows, double *results)
+{
+	memset(results, 0, (size_t) (rows * model->outputs) * sizeof(double));
+}
+
+static void
+finish_rows(const DlModel *model, int64_t rows, double *results)
+{
+	if (model->task == DL_TASK_REGRESSION || model->temperature == 1)
+		return;
+	for (int64_t row = 0; row < rows; row++)
+		dl_probabilities_temper(results + row * model->outputs, model->outputs, model->task == DL_TASK_MULTICLASS,
+								model->temperature);
 }
 
 static DlStatus
@@ -191,21 +217,56 @@ check_rows(const DlScorer *scorer, int64_t rows, int64_t stride, DlError *error)
 	return DL_OK;
 }
 
-/* Rows that fit the plan. */
+/* Prepares rows that fit the plans as the inputs of every network. */
+static void
+prepare_rows(DlScorer *scorer, int64_t rows, const uint32_t *features, int64_t stride)
+{
+	const DlPreparation *preparation = &scorer->model->preparation;
+	const ScorerNetwork *first = &scorer->networks[0];
+
+	dl_preparation_apply(preparation, rows, features, stride, first->numbers, first->codes);
+	for (int32_t i = 1; i < scorer->model->network_count; i++)
+	{
+		const ScorerNetwork *network = &scorer->networks[i];
+
+		if (network->numbers != NULL)
+			memcpy(network->numbers, first->numbers, (size_t) (rows * preparation->inputs) * sizeof(float));
+		if (network->codes != NULL)
+			memcpy(network->codes, first->codes, (size_t) (rows * preparation->embedded) * sizeof(int32_t));
+	}
+}
+
 static DlStatus
-run_plan(DlScorer *scorer, int64_t rows, const uint32_t *features, int64_t stride, double *results, DlError *error)
+run_plans(DlScorer *scorer, int64_t rows, const uint32_t *features, int64_t stride, double *results, DlError *error)
 {
 	const DlModel *model = scorer->model;
 
-	dl_preparation_apply(&model->preparation, rows, features, stride, scorer->numbers, scorer->codes);
-	for (int member = 0; member < model->member_count; member++)
+	prepare_rows(scorer, rows, features, stride);
+	begin_rows(model, rows, results);
+	for (int32_t m = 0; m < model->member_count; m++)
 	{
-		DL_TRY(dl_plan_forward(scorer->plan, model->parameters[member], rows, NULL, error));
+		const DlModelMember *member = &model->members[m];
+		const ScorerNetwork *network = &scorer->networks[member->network];
+
+		DL_TRY(dl_plan_forward(network->plan, member->parameters, rows, NULL, error));
 		for (int64_t row = 0; row < rows; row++)
-			finish_row(model, scorer->output + row * model->outputs, member == 0, results + row * model->outputs);
+			dl_model_add_result(model, member, network->output + row * model->outputs, results + row * model->outputs);
 	}
-	average(model, rows, results);
+	finish_rows(model, rows, results);
 	return DL_OK;
+}
+
+/* One row, all of whose networks are chains. */
+static void
+run_chains(DlScorer *scorer, const uint32_t *features, int64_t stride, double *result)
+{
+	const DlModel *model = scorer->model;
+
+	dl_preparation_apply(&model->preparation, 1, features, stride, scorer->prepared, NULL);
+	begin_rows(model, 1, result);
+	for (int32_t m = 0; m < model->member_count; m++)
+		dl_model_add_result(model, &model->members[m], run_chain(scorer, &model->members[m]), result);
+	finish_rows(model, 1, result);
 }
 
 DlStatus
@@ -214,23 +275,17 @@ dl_scorer_run(DlScorer *scorer, int64_t rows, const uint32_t *features, int64_t 
 	const DlModel *model = scorer->model;
 
 	DL_TRY(check_rows(scorer, rows, stride, error));
-	if (rows <= FEW_ROWS && scorer->step_count > 0)
+	if (rows <= FEW_ROWS && scorer->chains)
 	{
 		for (int64_t row = 0; row < rows; row++)
-		{
-			dl_preparation_apply(&model->preparation, 1, features + row * stride, stride, scorer->prepared, NULL);
-			for (int member = 0; member < model->member_count; member++)
-				finish_row(model, run_chain(scorer, model->parameters[member]), member == 0,
-						   results + row * model->outputs);
-		}
-		average(model, rows, results);
+			run_chains(scorer, features + row * stride, stride, results + row * model->outputs);
 		return DL_OK;
 	}
 	while (rows > 0)
 	{
 		int64_t		part = rows < scorer->capacity ? rows : scorer->capacity;
 
-		DL_TRY(run_plan(scorer, part, features, stride, results, error));
+		DL_TRY(run_plans(scorer, part, features, stride, results, error));
 		rows -= part;
 		features += part * stride;
 		results += part * model->outputs;
@@ -242,16 +297,17 @@ DlStatus
 dl_scorer_embed(DlScorer *scorer, int64_t rows, const uint32_t *features, int64_t stride, float *hidden, DlError *error)
 {
 	const DlModel *model = scorer->model;
-	int64_t		width = scorer->hidden_width;
+	const ScorerNetwork *network = &scorer->networks[model->members[0].network];
+	int64_t		width = dl_model_hidden_width(model);
 
 	DL_TRY(check_rows(scorer, rows, stride, error));
 	while (rows > 0)
 	{
 		int64_t		part = rows < scorer->capacity ? rows : scorer->capacity;
 
-		dl_preparation_apply(&model->preparation, part, features, stride, scorer->numbers, scorer->codes);
-		DL_TRY(dl_plan_forward(scorer->plan, model->parameters[0], part, NULL, error));
-		memcpy(hidden, scorer->hidden, (size_t) (part * width) * sizeof(float));
+		dl_preparation_apply(&model->preparation, part, features, stride, network->numbers, network->codes);
+		DL_TRY(dl_plan_forward(network->plan, model->members[0].parameters, part, NULL, error));
+		memcpy(hidden, network->hidden, (size_t) (part * width) * sizeof(float));
 		rows -= part;
 		features += part * stride;
 		hidden += part * width;

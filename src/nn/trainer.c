@@ -8,6 +8,7 @@
  */
 #include <math.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/size.h"
 #include "nn/schedule.h"
@@ -262,7 +263,7 @@ finish_epoch(DlTrainer *trainer, DlTrainerEvent *event, DlError *error)
 	trainer->step = 0;
 	trainer->phase = PHASE_TRAINING;
 	*event = DL_TRAINER_EPOCH;
-	if (trainer->epoch == trainer->settings.epochs ||
+	if (trainer->epoch == trainer->settings.epochs || trainer->limit_reached ||
 		(patience > 0 && trainer->epoch - trainer->improved_epoch >= patience))
 	{
 		trainer->phase = PHASE_DONE;
@@ -286,11 +287,41 @@ begin_epoch(DlTrainer *trainer, DlError *error)
 	return dl_trainer_shuffle(trainer, STREAM_EPOCH + (uint64_t) trainer->epoch, error);
 }
 
+static double
+clock_seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double) t.tv_sec + (double) t.tv_nsec * 1e-9;
+}
+
+void
+dl_trainer_limit(DlTrainer *trainer, double seconds)
+{
+	trainer->limit_started = clock_seconds();
+	trainer->limit = seconds;
+}
+
+/* Share of training that is done in the middle of step number. */
+static double
+progress_of(DlTrainer *trainer, int64_t number)
+{
+	double		progress = dl_step_progress(number, trainer->settings.epochs * trainer->steps_per_epoch);
+	double		share;
+
+	if (trainer->limit <= 0)
+		return progress;
+	share = (clock_seconds() - trainer->limit_started) / trainer->limit;
+	trainer->limit_reached = share >= 1;
+	return share > progress ? (share < 1 ? share : 1) : progress;
+}
+
 static DlStatus
 training_step(DlTrainer *trainer, DlTrainerEvent *event, DlError *error)
 {
 	int64_t		number = trainer->epoch * trainer->steps_per_epoch + trainer->step;
-	double		progress = dl_step_progress(number, trainer->settings.epochs * trainer->steps_per_epoch);
+	double		progress = progress_of(trainer, number);
 	StepResult	result;
 	int64_t		begin;
 	int64_t		count;
@@ -308,7 +339,7 @@ training_step(DlTrainer *trainer, DlTrainerEvent *event, DlError *error)
 	trainer->loss_sum += result.loss_sum;
 	trainer->weight_sum += result.weight_sum;
 	trainer->step++;
-	if (trainer->step < trainer->steps_per_epoch)
+	if (trainer->step < trainer->steps_per_epoch && !trainer->limit_reached)
 		return DL_OK;
 	if (trainer->evaluation != NULL)
 	{

@@ -149,6 +149,12 @@ extern DlStatus dl_trainer_create(DlArena *arena, const DlNetwork *network, cons
 								  DlTrainer **result, DlError *error);
 
 /*
+ * Ends training after so many seconds from now at the latest: progress, by which the schedules go, is the share of
+ * the time or of the steps that is done, whichever is greater.  The epoch under way then ends early.  Called before the first step.
+ */
+extern void dl_trainer_limit(DlTrainer *trainer, double seconds);
+
+/*
  * One optimiser step, of the range test or of an epoch, or one slice of the
  * evaluation that ends an epoch: a few milliseconds.  An epoch has every row in
  * one batch; the last batch has at least half of batch_size rows, for which the

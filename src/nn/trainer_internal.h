@@ -179,6 +179,10 @@ struct DlTrainer
 	int			improved_epoch; /* the last one that was strictly better */
 	DlEpoch		last;
 
+	double		limit_started;	/* monotonic seconds */
+	double		limit;			/* seconds; 0: none */
+	bool		limit_reached;
+
 	RangeTest  *range_test;		/* NULL where the rate is given */
 	TrainerPhase phase;
 };

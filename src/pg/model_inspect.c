@@ -167,8 +167,13 @@ parameter_count(const DlModel *model)
 {
 	int64		sum = 0;
 
-	for (int i = 0; i < dl_graph_parameter_count(model->graph); i++)
-		sum += dl_graph_parameter_elements(model->graph, i);
+	for (int m = 0; m < model->member_count; m++)
+	{
+		const DlGraph *graph = dl_model_graph(model, m);
+
+		for (int i = 0; i < dl_graph_parameter_count(graph); i++)
+			sum += dl_graph_parameter_elements(graph, i);
+	}
 	return sum;
 }
 
@@ -179,10 +184,16 @@ put_model(DlRows *rows, const DlModel *model)
 	put(rows, "model", "target", "%s (%s)", model->target, model->target_type);
 	if (model->labels != NULL)
 		put_labels(rows, model);
-	put(rows, "model", "network", "%s", model->network_text);
 	if (model->member_count > 1)
-		put(rows, "model", "networks", "%d, whose outputs are averaged", model->member_count);
-	put(rows, "model", "parameters", INT64_FORMAT, parameter_count(model) * model->member_count);
+		put(rows, "model", "networks", "%d, whose results are averaged by weight", model->member_count);
+	for (int i = 0; i < model->member_count; i++)
+	{
+		const DlModelMember *member = &model->members[i];
+
+		put(rows, "model", "network", model->member_count > 1 ? "%s, weight %.3g%s" : "%s",
+			model->networks[member->network].text, member->weight, member->target.log ? ", of the logarithm" : "");
+	}
+	put(rows, "model", "parameters", INT64_FORMAT, parameter_count(model));
 }
 
 static void
@@ -197,7 +208,7 @@ put_layers(DlRows *rows, const DlModel *model)
 	int			count;
 	DlError		error;
 
-	DL_CHECK(dl_network_summary(model->network, &inputs, model->outputs, arena, &layers, &count, &error), &error);
+	DL_CHECK(dl_network_summary(model->networks[model->members[0].network].network, &inputs, model->outputs, arena, &layers, &count, &error), &error);
 	for (int i = 0; i < count; i++)
 		put(rows, "layer", layers[i].layer, INT64_FORMAT " output%s, " INT64_FORMAT " parameter%s",
 			layers[i].outputs, plural(layers[i].outputs), layers[i].parameters, plural(layers[i].parameters));

@@ -17,23 +17,25 @@
 
 const ModelSample model_samples[] =
 {
-	{"linear", DL_TASK_REGRESSION, "n", "linear", 1, 1},
-	{"small", DL_TASK_REGRESSION, "nn", "dense(3, relu)", 1, 1},
-	{"wide", DL_TASK_REGRESSION, "nnnnnnnnnnnnnnnnnnnnnnnnnnnn", "dense(64, relu) > dense(64, relu)", 1, 1},
-	{"binary", DL_TASK_BINARY, "nmbc", "dense(16, gelu) > dropout(0.1) > dense(8, silu)", 1, 2},
-	{"multiclass", DL_TASK_MULTICLASS, "nqr", "dense(13, tanh)", 1, 3},
-	{"multilabel", DL_TASK_MULTILABEL, "nnb", "dense(9, mish)", 1, 4},
-	{"array target", DL_TASK_REGRESSION, "on", "dense(5, selu) > dense(7, softplus)", 1, 3},
-	{"categories only", DL_TASK_MULTICLASS, "ee", "dense(6, elu)", 1, 2},
-	{"every column", DL_TASK_BINARY, "nrqombcehdta", "dense(20, leaky_relu) > dense(10, sigmoid)", 1, 2},
-	{"batch norm", DL_TASK_REGRESSION, "nne", "dense(12) > batch_norm > relu > dense(8) > layer_norm > tanh", 1, 1},
-	{"residual", DL_TASK_BINARY, "nnc", "dense(8) > residual(dense(8, relu) > dense(8)) > residual(dense(5))", 1, 2},
-	{"concat", DL_TASK_REGRESSION, "nn", "concat(dense(4, relu), dense(3) > scale) > dense(6, relu)", 1, 1},
-	{"periodic", DL_TASK_MULTICLASS, "nnme", "realmlp(16, 16)", 2, 4},
-	{"simplified", DL_TASK_REGRESSION, "rrce", "realmlp(16, 16, simplified => true)", 1, 1},
-	{"ensemble", DL_TASK_BINARY, "nn", "dense(4, relu)", 3, 2},
-	{"ensemble of numbers", DL_TASK_REGRESSION, "nn", "dense(4, tanh)", 3, 2},
-	{"activations between", DL_TASK_REGRESSION, "nnn", "relu > dense(5) > gelu > dropout(0.5) > dense(4, bias => false)", 1, 1},
+	{"linear", DL_TASK_REGRESSION, "n", "linear", 1, 1, NULL},
+	{"small", DL_TASK_REGRESSION, "nn", "dense(3, relu)", 1, 1, NULL},
+	{"wide", DL_TASK_REGRESSION, "nnnnnnnnnnnnnnnnnnnnnnnnnnnn", "dense(64, relu) > dense(64, relu)", 1, 1, NULL},
+	{"binary", DL_TASK_BINARY, "nmbc", "dense(16, gelu) > dropout(0.1) > dense(8, silu)", 1, 2, NULL},
+	{"multiclass", DL_TASK_MULTICLASS, "nqr", "dense(13, tanh)", 1, 3, NULL},
+	{"multilabel", DL_TASK_MULTILABEL, "nnb", "dense(9, mish)", 1, 4, NULL},
+	{"array target", DL_TASK_REGRESSION, "on", "dense(5, selu) > dense(7, softplus)", 1, 3, NULL},
+	{"categories only", DL_TASK_MULTICLASS, "ee", "dense(6, elu)", 1, 2, NULL},
+	{"every column", DL_TASK_BINARY, "nrqombcehdta", "dense(20, leaky_relu) > dense(10, sigmoid)", 1, 2, NULL},
+	{"batch norm", DL_TASK_REGRESSION, "nne", "dense(12) > batch_norm > relu > dense(8) > layer_norm > tanh", 1, 1, NULL},
+	{"residual", DL_TASK_BINARY, "nnc", "dense(8) > residual(dense(8, relu) > dense(8)) > residual(dense(5))", 1, 2, NULL},
+	{"concat", DL_TASK_REGRESSION, "nn", "concat(dense(4, relu), dense(3) > scale) > dense(6, relu)", 1, 1, NULL},
+	{"periodic", DL_TASK_MULTICLASS, "nnme", "realmlp(16, 16)", 2, 4, NULL},
+	{"simplified", DL_TASK_REGRESSION, "rrce", "realmlp(16, 16, simplified => true)", 1, 1, NULL},
+	{"ensemble", DL_TASK_BINARY, "nn", "dense(4, relu)", 3, 2, NULL},
+	{"ensemble of numbers", DL_TASK_REGRESSION, "nn", "dense(4, tanh)", 3, 2, NULL},
+	{"different networks", DL_TASK_REGRESSION, "nnce", "dense(4, tanh)", 4, 2, "realmlp(8, simplified => true)"},
+	{"different chains", DL_TASK_MULTICLASS, "nn", "dense(4, tanh)", 3, 3, "dense(9, relu) > dense(2, gelu)"},
+	{"activations between", DL_TASK_REGRESSION, "nnn", "relu > dense(5) > gelu > dropout(0.5) > dense(4, bias => false)", 1, 1, NULL},
 };
 
 const int	model_sample_count = sizeof(model_samples) / sizeof(model_samples[0]);
@@ -176,14 +178,10 @@ add_target(Maker *maker, const ModelSample *sample)
 		DL_TRY(add_vocabulary(maker, sample->outputs, false, &model->labels));
 	if (sample->task != DL_TASK_REGRESSION)
 		return DL_OK;
-	DL_TRY(dl_arena_calloc(model->arena, n, sizeof(double), &model->target_center, maker->error));
-	DL_TRY(dl_arena_calloc(model->arena, n, sizeof(double), &model->target_scale, maker->error));
 	DL_TRY(dl_arena_calloc(model->arena, n, sizeof(double), &model->target_low, maker->error));
 	DL_TRY(dl_arena_calloc(model->arena, n, sizeof(double), &model->target_high, maker->error));
 	for (size_t i = 0; i < n; i++)
 	{
-		model->target_center[i] = 0.1 + dl_random_normal(&maker->random);
-		model->target_scale[i] = 3 + dl_random_uniform(&maker->random);
 		model->target_low[i] = i % 2 == 0 ? -5 : -INFINITY;
 		model->target_high[i] = i % 2 == 0 ? 5.5 : INFINITY;
 	}
@@ -230,10 +228,8 @@ add_record(Maker *maker)
 
 /* What starts as a constant shall matter too: 0 becomes anything, 1 (factors, variances) stays positive. */
 static void
-move_constants(Maker *maker, float *vector)
+move_constants(Maker *maker, const DlGraph *graph, float *vector)
 {
-	const DlGraph *graph = maker->model->graph;
-
 	for (int p = 0; p < dl_graph_parameter_count(graph); p++)
 	{
 		const DlParameterInfo *info = dl_graph_parameter_info(graph, p);
@@ -245,23 +241,53 @@ move_constants(Maker *maker, float *vector)
 	}
 }
 
+/* Every other member of different networks learnt logarithms. */
+static DlStatus
+add_scaling(Maker *maker, const ModelSample *sample, int member, DlTargetScaling *target)
+{
+	DlArena    *arena = maker->model->arena;
+	size_t		n = (size_t) maker->model->outputs;
+
+	target->log = sample->second != NULL && member % 2 == 1;
+	DL_TRY(dl_arena_calloc(arena, n, sizeof(double), &target->center, maker->error));
+	DL_TRY(dl_arena_calloc(arena, n, sizeof(double), &target->scale, maker->error));
+	DL_TRY(dl_arena_calloc(arena, n, sizeof(double), &target->shift, maker->error));
+	for (size_t i = 0; i < n; i++)
+	{
+		target->center[i] = 0.1 + dl_random_normal(&maker->random);
+		target->scale[i] = target->log ? 0.5 : 3 + dl_random_uniform(&maker->random);
+		target->shift[i] = 0.25;
+	}
+	return DL_OK;
+}
+
 static DlStatus
 add_weights(Maker *maker, const ModelSample *sample)
 {
 	DlModel    *model = maker->model;
-	size_t		length;
 
-	model->network_text = sample->network;
-	DL_TRY(dl_model_build(model, maker->error));
-	length = (size_t) dl_graph_vector_length(model->graph);
+	model->network_count = sample->second != NULL ? 2 : 1;
+	DL_TRY(dl_arena_calloc(model->arena, 2, sizeof(DlModelNetwork), &model->networks, maker->error));
+	DL_TRY(dl_model_build_network(model, sample->network, &model->networks[0], maker->error));
+	if (sample->second != NULL)
+		DL_TRY(dl_model_build_network(model, sample->second, &model->networks[1], maker->error));
 	model->member_count = sample->members;
-	DL_TRY(dl_arena_calloc(model->arena, (size_t) sample->members, sizeof(float *), &model->parameters, maker->error));
+	DL_TRY(dl_arena_calloc(model->arena, (size_t) sample->members, sizeof(DlModelMember), &model->members, maker->error));
 	for (int m = 0; m < sample->members; m++)
 	{
-		DL_TRY(dl_arena_calloc(model->arena, length, sizeof(float), &model->parameters[m], maker->error));
-		dl_graph_initialise(model->graph, &maker->random, model->parameters[m]);
+		DlModelMember *member = &model->members[m];
+		const DlGraph *graph;
 
-		move_constants(maker, model->parameters[m]);
+		/* 1, 2, 3, ... to a sum of 1 */
+		member->weight = 2.0 * (m + 1) / (sample->members * (sample->members + 1));
+		member->network = m % model->network_count;
+		if (model->task == DL_TASK_REGRESSION)
+			DL_TRY(add_scaling(maker, sample, m, &member->target));
+		graph = dl_model_graph(model, m);
+		DL_TRY(dl_arena_calloc(model->arena, (size_t) dl_graph_vector_length(graph), sizeof(float), &member->parameters,
+							   maker->error));
+		dl_graph_initialise(graph, &maker->random, member->parameters);
+		move_constants(maker, graph, member->parameters);
 	}
 	return DL_OK;
 }

@@ -17,6 +17,7 @@ typedef struct ModelSample
 	const char *network;
 	int			members;
 	int			outputs;		/* of regression and multi-label; labels of classes */
+	const char *second;			/* network of every other member, or NULL */
 } ModelSample;
 
 extern const ModelSample model_samples[];

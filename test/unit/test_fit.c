@@ -51,7 +51,7 @@ test_columns(void)
 	model = fit_decode(&t);
 	ok(model != NULL && model->preparation.embedded == 1, "the wide category is embedded, the small one is not");
 	ok(fit_metric(model, "r2") > 0.8, "and explain the target: r2 %g", fit_metric(model, "r2"));
-	ok(model != NULL && fabs(model->target_center[0] - 5e8) < 100, "the target's centre keeps its offset");
+	ok(model != NULL && fabs(model->members[0].target.center[0] - 5e8) < 100, "the target's centre keeps its offset");
 	ok(t.notice_calls == 1 && strstr(t.notices, "\"constant\"") != NULL, "a constant column is left out with a notice");
 	ok(strcmp(t.result.metric, "rmse") == 0 && strcmp(t.result.metric_part, "test") == 0, "measured by rmse on the test part");
 	ok(t.result.rows == 600 && model != NULL && model->record.part_rows[0] + model->record.part_rows[1] +
@@ -150,7 +150,7 @@ test_arrays(DlTask task)
 	if (task == DL_TASK_MULTILABEL)
 		ok(fit_metric(model, "accuracy") > 0.9, "accuracy %g", fit_metric(model, "accuracy"));
 	else
-		ok(fit_metric(model, "r2") > 0.9 && model != NULL && model->target_center[1] > 900, "r2 %g, each with its own centre",
+		ok(fit_metric(model, "r2") > 0.9 && model != NULL && model->members[0].target.center[1] > 900, "r2 %g, each with its own centre",
 		   fit_metric(model, "r2"));
 	dl_model_destroy(model);
 	fit_free(&t);

@@ -133,14 +133,25 @@ same_record(const DlTrainRecord *a, const DlTrainRecord *b)
 static bool
 same_weights(const DlModel *a, const DlModel *b)
 {
-	size_t		bytes = (size_t) dl_graph_vector_length(a->graph) * sizeof(float);
-
-	if (a->member_count != b->member_count || dl_graph_vector_length(b->graph) != dl_graph_vector_length(a->graph))
+	if (a->member_count != b->member_count || a->network_count != b->network_count)
 		return false;
 	for (int m = 0; m < a->member_count; m++)
-		if (memcmp(a->parameters[m], b->parameters[m], bytes) != 0)
+	{
+		int64_t		length = dl_graph_vector_length(dl_model_graph(a, m));
+
+		if (a->members[m].network != b->members[m].network || !same_double(a->members[m].weight, b->members[m].weight) ||
+			dl_graph_vector_length(dl_model_graph(b, m)) != length ||
+			memcmp(a->members[m].parameters, b->members[m].parameters, (size_t) length * sizeof(float)) != 0)
 			return false;
+	}
 	return true;
+}
+
+static bool
+same_scaling(const DlTargetScaling *a, const DlTargetScaling *b, int32_t k)
+{
+	return a->log == b->log && same_double(a->center[k], b->center[k]) && same_double(a->scale[k], b->scale[k]) &&
+		(!a->log || same_double(a->shift[k], b->shift[k]));
 }
 
 static bool
@@ -149,10 +160,14 @@ same_target(const DlModel *a, const DlModel *b)
 	if (a->task != b->task || a->outputs != b->outputs || strcmp(a->target, b->target) != 0 ||
 		!same_double(a->temperature, b->temperature) || (a->labels == NULL) != (b->labels == NULL))
 		return false;
-	for (int32_t i = 0; a->target_center != NULL && i < a->outputs; i++)
-		if (!same_double(a->target_center[i], b->target_center[i]) || !same_double(a->target_scale[i], b->target_scale[i]) ||
-			!same_double(a->target_low[i], b->target_low[i]) || !same_double(a->target_high[i], b->target_high[i]))
+	for (int32_t i = 0; a->target_low != NULL && i < a->outputs; i++)
+	{
+		if (!same_double(a->target_low[i], b->target_low[i]) || !same_double(a->target_high[i], b->target_high[i]))
 			return false;
+		for (int m = 0; m < a->member_count; m++)
+			if (!same_scaling(&a->members[m].target, &b->members[m].target, i))
+				return false;
+	}
 	return a->labels == NULL || dl_vocabulary_size(a->labels) == dl_vocabulary_size(b->labels);
 }
 
@@ -337,10 +352,16 @@ static const Edit edits[] =
 	{"binary", "label that is a number", "\"labels\":[\"false\",\"true\"]", "\"labels\":[\"false\",1]", DL_ERROR_CORRUPT},
 	{"binary", "temperature 0", "\"temperature\":1.25", "\"temperature\":0.0", DL_ERROR_CORRUPT},
 	{"binary", "temperature null", "\"temperature\":1.25", "\"temperature\":null", DL_ERROR_CORRUPT},
-	{"binary", "no members", "\"members\":1", "\"members\":0", DL_ERROR_CORRUPT},
-	{"binary", "more members", "\"members\":1", "\"members\":2", DL_ERROR_CORRUPT},
-	{"binary", "too many members", "\"members\":1", "\"members\":65", DL_ERROR_CORRUPT},
-	{"ensemble", "fewer members", "\"members\":3", "\"members\":2", DL_ERROR_CORRUPT},
+	{"binary", "no members", "\"members\":[{\"network\":0,\"weight\":1.0}]", "\"members\":[]", DL_ERROR_CORRUPT},
+	{"binary", "members that are a number", "\"members\":[{\"network\":0,\"weight\":1.0}]", "\"members\":1", DL_ERROR_CORRUPT},
+	{"binary", "more members", "\"members\":[{\"network\":0,\"weight\":1.0}]",
+	"\"members\":[{\"network\":0,\"weight\":0.5},{\"network\":0,\"weight\":0.5}]", DL_ERROR_CORRUPT},
+	{"binary", "a member of another network", "\"members\":[{\"network\":0", "\"members\":[{\"network\":1", DL_ERROR_CORRUPT},
+	{"binary", "a member of network -1", "\"members\":[{\"network\":0", "\"members\":[{\"network\":-1", DL_ERROR_CORRUPT},
+	{"binary", "a weight of 0", "\"weight\":1.0", "\"weight\":0.0", DL_ERROR_CORRUPT},
+	{"binary", "a weight of 2", "\"weight\":1.0", "\"weight\":2.0", DL_ERROR_CORRUPT},
+	{"binary", "no networks", "\"networks\":[", "\"networks\":[],\"other\":[", DL_ERROR_CORRUPT},
+	{"small", "no shift of logarithms", "\"log\":false", "\"log\":true", DL_ERROR_CORRUPT},
 	{"binary", "a network that is no text", "\"network\":\"dense(16", "\"network\":\"dense 16", DL_ERROR_CORRUPT},
 	{"binary", "a wider network", "\"network\":\"dense(16", "\"network\":\"dense(60000", DL_ERROR_CORRUPT},
 	{"binary", "a huge network", "\"network\":\"dense(16, gelu)", "\"network\":\"dense(65536) > dense(65536)", DL_ERROR_LIMIT},

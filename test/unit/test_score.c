@@ -96,7 +96,8 @@ plain_outputs(const Run *run, int member, double *outputs)
 {
 	const DlModel *model = run->model;
 	const DlPreparation *preparation = &model->preparation;
-	size_t		length = (size_t) dl_graph_vector_length(model->graph);
+	const DlModelNetwork *network = &model->networks[model->members[member].network];
+	size_t		length = (size_t) dl_graph_vector_length(network->graph);
 	DlArena    *arena;
 	DlPlan	   *plan;
 	double	   *parameters;
@@ -107,49 +108,69 @@ plain_outputs(const Run *run, int member, double *outputs)
 
 	if (dl_arena_create(0, &arena, &error) != DL_OK)
 		return false;
-	if (dl_plan_create(arena, model->graph, dl_backend_reference_f64(), DL_PLAN_INFERENCE, ROWS, &model->nodes.output, 1,
-					   &plan, &error) == DL_OK &&
+	if (dl_plan_create(arena, network->graph, dl_backend_reference_f64(), DL_PLAN_INFERENCE, ROWS, &network->nodes.output,
+					   1, &plan, &error) == DL_OK &&
 		dl_arena_calloc(arena, length, sizeof(double), &parameters, &error) == DL_OK &&
 		dl_arena_calloc(arena, (size_t) (ROWS * preparation->inputs), sizeof(float), &numbers, &error) == DL_OK &&
 		dl_arena_calloc(arena, ROWS * (size_t) preparation->embedded, sizeof(int32_t), &codes, &error) == DL_OK)
 	{
 		for (size_t i = 0; i < length; i++)
-			parameters[i] = model->parameters[member][i];
+			parameters[i] = model->members[member].parameters[i];
 		dl_preparation_apply(preparation, ROWS, run->features, run->stride, preparation->inputs > 0 ? numbers : NULL,
 							 preparation->embedded > 0 ? codes : NULL);
 		for (int64_t i = 0; i < ROWS * preparation->inputs; i++)
-			((double *) dl_plan_data(plan, model->nodes.numbers))[i] = numbers[i];
+			((double *) dl_plan_data(plan, network->nodes.numbers))[i] = numbers[i];
 		if (preparation->embedded > 0)
-			memcpy(dl_plan_data(plan, model->nodes.codes), codes, ROWS * (size_t) preparation->embedded * sizeof(int32_t));
+			memcpy(dl_plan_data(plan, network->nodes.codes), codes, ROWS * (size_t) preparation->embedded * sizeof(int32_t));
 		done = dl_plan_forward(plan, parameters, ROWS, NULL, &error) == DL_OK;
 		if (done)
-			memcpy(outputs, dl_plan_data(plan, model->nodes.output), ROWS * (size_t) model->outputs * sizeof(double));
+			memcpy(outputs, dl_plan_data(plan, network->nodes.output), ROWS * (size_t) model->outputs * sizeof(double));
 	}
 	dl_arena_destroy(arena);
 	return done;
 }
 
-/* What a row's outputs mean, said in another way than in score.c. */
+/* What a row's outputs of one member mean, said in another way than in score.c. */
 static double
-meaning(const DlModel *model, const double *outputs, int32_t column)
+meaning(const DlModel *model, int member, const double *outputs, int32_t column)
 {
+	const DlTargetScaling *target = &model->members[member].target;
 	double		value = outputs[column];
 	double		sum = 0;
 
 	switch (model->task)
 	{
 		case DL_TASK_REGRESSION:
-			value = value * model->target_scale[column] + model->target_center[column];
+			value = value * target->scale[column] + target->center[column];
+			if (target->log)
+				value = expm1(value) + 1 - target->shift[column];
 			return fmax(model->target_low[column], fmin(model->target_high[column], value));
 		case DL_TASK_BINARY:
 		case DL_TASK_MULTILABEL:
-			return 0.5 + 0.5 * tanh(value / model->temperature / 2);
+			return 0.5 + 0.5 * tanh(value / 2);
 		case DL_TASK_MULTICLASS:
 			for (int32_t i = 0; i < model->outputs; i++)
-				sum += exp((outputs[i] - value) / model->temperature);
+				sum += exp(outputs[i] - value);
 			return 1 / sum;
 	}
 	return NAN;
+}
+
+/* The temperature, of averaged results of one row. */
+static void
+temper(const DlModel *model, double *results)
+{
+	double		sum = 0;
+
+	if (model->task == DL_TASK_BINARY || model->task == DL_TASK_MULTILABEL)
+		for (int32_t i = 0; i < model->outputs; i++)
+			results[i] = 0.5 + 0.5 * tanh(log(results[i] / (1 - results[i])) / model->temperature / 2);
+	if (model->task != DL_TASK_MULTICLASS)
+		return;
+	for (int32_t i = 0; i < model->outputs; i++)
+		sum += exp(log(results[i]) / model->temperature);
+	for (int32_t i = 0; i < model->outputs; i++)
+		results[i] = exp(log(results[i]) / model->temperature) / sum;
 }
 
 static void
@@ -168,8 +189,10 @@ test_values(const ModelSample *sample, Run *run)
 		done &= plain_outputs(run, m, outputs);
 		for (int64_t row = 0; row < ROWS; row++)
 			for (int32_t c = 0; c < width; c++)
-				expected[row * width + c] += meaning(model, outputs + row * model->outputs, c) / model->member_count;
+				expected[row * width + c] += meaning(model, m, outputs + row * model->outputs, c) * model->members[m].weight;
 	}
+	for (int64_t row = 0; row < ROWS; row++)
+		temper(model, expected + row * width);
 	for (int64_t i = 0; i < ROWS * width; i++)
 	{
 		double		off = fabs(run->batch[i] - expected[i]);
@@ -211,6 +234,7 @@ static void
 test_embed(const ModelSample *sample, Run *run)
 {
 	const DlModel *model = run->model;
+	const DlGraph *graph = dl_model_graph(model, 0);
 	int32_t		width = dl_model_hidden_width(model);
 	float	   *hidden = malloc((size_t) (ROWS * width) * sizeof(float));
 	float	   *alone = malloc((size_t) width * sizeof(float));
@@ -230,12 +254,12 @@ test_embed(const ModelSample *sample, Run *run)
 	}
 	ok(same, "%s: the same embedding alone", sample->name);
 
-	for (int p = 0; p < dl_graph_parameter_count(model->graph); p++)
+	for (int p = 0; p < dl_graph_parameter_count(graph); p++)
 	{
-		if (strcmp(dl_graph_parameter_name(model->graph, p), "output.weight") == 0)
-			weight = model->parameters[0] + dl_graph_parameter_offset(model->graph, p);
-		if (strcmp(dl_graph_parameter_name(model->graph, p), "output.bias") == 0)
-			bias = model->parameters[0] + dl_graph_parameter_offset(model->graph, p);
+		if (strcmp(dl_graph_parameter_name(graph, p), "output.weight") == 0)
+			weight = model->members[0].parameters + dl_graph_parameter_offset(graph, p);
+		if (strcmp(dl_graph_parameter_name(graph, p), "output.bias") == 0)
+			bias = model->members[0].parameters + dl_graph_parameter_offset(graph, p);
 	}
 	if (ok(weight != NULL && bias != NULL && plain_outputs(run, 0, outputs), "%s: output layer", sample->name))
 		for (int64_t row = 0; row < ROWS; row++)

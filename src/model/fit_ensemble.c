@@ -1,0 +1,324 @@
+/*
+ * fit_ensemble.c
+ *    From trained networks to the members of a model: their weights, and what
+ *    is corrected on the validation rows afterwards.
+ */
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "core/size.h"
+#include "model/fit_internal.h"
+#include "model/model_internal.h"
+
+/* Members picked, with replacement (Caruana et al. use as many). */
+#define PICKS 40
+
+/*
+ * So many validation rows' worth of equal weights are mixed into the picked ones: few rows tell
+ * good members from lucky ones badly.
+ */
+#define EQUAL_ROWS 1000.0
+
+#define MOST_TEMPERATURE 5.0
+
+/* Prior of the temperature's logarithm, in rows: few rows do not move it far from 1. */
+#define TEMPERATURE_PRIOR 5.0
+
+/* A smearing correction beyond a factor of exp(0.3) says more of outliers than of the mean. */
+#define SMEAR_LIMIT 0.3
+
+#define GOLDEN 0.6180339887498949
+
+/* What each trial says of each kept row: a value, or the probability of what is true. */
+typedef struct Vote
+{
+	const DlFitSelection *selection;
+	int			count;			/* trials */
+	DlFitTrial **trials;		/* those that ran */
+	int64_t		rows;
+	int64_t		columns;
+	float	  **values;			/* of each trial [rows, columns] */
+	double	   *sum;			/* of the picks so far */
+	int		   *picks;			/* of each trial */
+} Vote;
+
+static double
+row_weight(const DlFitSelection *s, int64_t kept_row)
+{
+	return (double) s->weights[kept_row * s->kept_step];
+}
+
+static double
+row_target(const DlFitSelection *s, int64_t kept_row, int64_t column)
+{
+	return s->targets[kept_row * s->kept_step * s->model->outputs + column];
+}
+
+/* Results of one member alone for a kept row. */
+static void
+member_result(const DlModel *model, const DlFitTrial *trial, int64_t row, double *result)
+{
+	DlModelMember member = {.network = trial->network, .weight = 1, .target = trial->target};
+
+	memset(result, 0, (size_t) model->outputs * sizeof(double));
+	dl_model_add_result(model, &member, trial->outputs + row * model->outputs, result);
+}
+
+static void
+fill_values(const DlFitSelection *s, const DlFitTrial *trial, int64_t rows, int64_t columns, double *result,
+			float *values)
+{
+	for (int64_t row = 0; row < rows; row++)
+	{
+		member_result(s->model, trial, row, result);
+		if (s->codes != NULL)
+			values[row] = (float) result[s->codes[row * s->kept_step]];
+		else
+			for (int64_t k = 0; k < columns; k++)
+			{
+				double		target = row_target(s, row, k);
+
+				if (s->model->task == DL_TASK_REGRESSION)
+					values[row * columns + k] = (float) (result[k] - target);
+				else
+					values[row * columns + k] = (float) (target > 0.5 ? result[k] : 1 - result[k]);
+			}
+	}
+}
+
+/* Loss of the mean of the picks and one more; a regression's values are errors: predicted less target. */
+static double
+loss_with(const Vote *vote, const float *values)
+{
+	const DlFitSelection *s = vote->selection;
+	bool		numbers = s->model->task == DL_TASK_REGRESSION;
+	double		picked = 1;
+	double		loss = 0;
+
+	for (int i = 0; i < vote->count; i++)
+		picked += vote->picks[i];
+	for (int64_t row = 0; row < vote->rows; row++)
+	{
+		double		sum = 0;
+
+		for (int64_t k = row * vote->columns; k < (row + 1) * vote->columns; k++)
+		{
+			double		mean = (vote->sum[k] + (double) values[k]) / picked;
+
+			sum += numbers ? dl_fit_number_loss(s->settings, -mean) : -log(fmax(mean, (double) FLT_EPSILON));
+		}
+		loss += row_weight(s, row) * sum;
+	}
+	return loss;
+}
+
+static void
+pick(Vote *vote)
+{
+	double		least = INFINITY;
+	int			best = 0;
+
+	for (int i = 0; i < vote->count; i++)
+	{
+		double		loss = loss_with(vote, vote->values[i]);
+
+		if (loss < least)
+		{
+			least = loss;
+			best = i;
+		}
+	}
+	for (int64_t k = 0; k < vote->rows * vote->columns; k++)
+		vote->sum[k] += (double) vote->values[best][k];
+	vote->picks[best]++;
+}
+
+static DlStatus
+create_vote(DlArena *scratch, Vote *vote, DlError *error)
+{
+	const DlFitSelection *s = vote->selection;
+	size_t		cells;
+	double	   *result;
+
+	vote->rows = s->kept_count;
+	vote->columns = s->codes != NULL ? 1 : s->model->outputs;
+	cells = (size_t) (vote->rows * vote->columns);
+	DL_TRY(dl_arena_calloc(scratch, (size_t) vote->count, sizeof(float *), &vote->values, error));
+	DL_TRY(dl_arena_calloc(scratch, (size_t) vote->count, sizeof(int), &vote->picks, error));
+	DL_TRY(dl_arena_calloc(scratch, cells, sizeof(double), &vote->sum, error));
+	DL_TRY(dl_arena_calloc(scratch, (size_t) s->model->outputs, sizeof(double), &result, error));
+	for (int i = 0; i < vote->count; i++)
+	{
+		DL_TRY(dl_arena_calloc(scratch, cells, sizeof(float), &vote->values[i], error));
+		fill_values(s, vote->trials[i], vote->rows, vote->columns, result, vote->values[i]);
+	}
+	return DL_OK;
+}
+
+/* Only the greatest most weights stay; they sum to 1. */
+static void
+limit_weights(DlFitTrial **trials, int count, int most)
+{
+	double		sum = 0;
+
+	for (int left = count; left > most; left--)
+	{
+		DlFitTrial *least = NULL;
+
+		for (int i = 0; i < count; i++)
+			if (trials[i]->weight > 0 && (least == NULL || trials[i]->weight <= least->weight))
+				least = trials[i];
+		if (least == NULL)
+			break;
+		least->weight = 0;
+	}
+	for (int i = 0; i < count; i++)
+		sum += trials[i]->weight;
+	for (int i = 0; i < count; i++)
+		trials[i]->weight /= sum;
+}
+
+DlStatus
+dl_fit_weigh(DlArena *scratch, const DlFitSelection *selection, DlFitTrial *trials, int count, int most,
+			 const atomic_int *cancel, DlError *error)
+{
+	Vote		vote = {.selection = selection};
+	double		equal;
+
+	DL_TRY(dl_arena_calloc(scratch, (size_t) count, sizeof(DlFitTrial *), &vote.trials, error));
+	for (int i = 0; i < count; i++)
+		if (trials[i].run)
+			vote.trials[vote.count++] = &trials[i];
+	for (int i = 0; i < vote.count; i++)
+		vote.trials[i]->weight = 1.0 / vote.count;
+	if (selection != NULL && vote.count > 1)
+	{
+		DL_TRY(create_vote(scratch, &vote, error));
+		for (int i = 0; i < PICKS; i++)
+		{
+			if (cancel != NULL && atomic_load_explicit(cancel, memory_order_relaxed) != 0)
+				return dl_error_set(error, DL_ERROR_CANCELLED, "training was cancelled");
+			pick(&vote);
+		}
+		equal = EQUAL_ROWS / (EQUAL_ROWS + (double) selection->row_count);
+		for (int i = 0; i < vote.count; i++)
+			vote.trials[i]->weight = equal / vote.count + (1 - equal) * vote.picks[i] / PICKS;
+	}
+	limit_weights(vote.trials, vote.count, most);
+	return DL_OK;
+}
+
+void
+dl_fit_smear(const DlFitSelection *s, DlFitTrial *trial)
+{
+	DlTargetScaling *target = &trial->target;
+
+	if (!target->log || !trial->run || s->settings->loss != DL_TRAIN_MSE)
+		return;
+	for (int32_t k = 0; k < s->model->outputs; k++)
+	{
+		double		products = 0;
+		double		squares = 0;
+
+		for (int64_t row = 0; row < s->kept_count; row++)
+		{
+			double		z = (double) trial->outputs[row * s->model->outputs + k];
+			double		value = dl_model_limit(s->model, k, dl_target_value(target, k, z)) + target->shift[k];
+
+			products += row_weight(s, row) * value * (row_target(s, row, k) + target->shift[k]);
+			squares += row_weight(s, row) * value * value;
+		}
+		if (products > 0 && squares > 0)
+			target->center[k] += fmin(fmax(log(products / squares), -SMEAR_LIMIT), SMEAR_LIMIT);
+	}
+}
+
+/* Mean log loss, and the prior, at a temperature; probabilities [rows, outputs] are left alone. */
+static double
+tempered_loss(const DlFitSelection *s, const double *probabilities, double *row_space, double log_temperature)
+{
+	int32_t		n = s->model->outputs;
+	double		loss = TEMPERATURE_PRIOR * log_temperature * log_temperature;
+
+	for (int64_t row = 0; row < s->kept_count; row++)
+	{
+		double		w = row_weight(s, row);
+
+		memcpy(row_space, probabilities + row * n, (size_t) n * sizeof(double));
+		dl_probabilities_temper(row_space, n, s->codes != NULL, exp(log_temperature));
+		if (s->codes != NULL)
+			loss -= w * log(fmax(row_space[s->codes[row * s->kept_step]], (double) FLT_EPSILON));
+		else
+			for (int32_t k = 0; k < n; k++)
+				loss -= w * log(fmax(row_target(s, row, k) > 0.5 ? row_space[k] : 1 - row_space[k], (double) FLT_EPSILON));
+	}
+	return loss;
+}
+
+/* Golden-section search: the loss is convex in 1/T for softmax, and close to it for averages. */
+static double
+find_temperature(const DlFitSelection *s, const double *probabilities, double *row_space)
+{
+	double		low = -log(MOST_TEMPERATURE);
+	double		high = log(MOST_TEMPERATURE);
+	double		a = high - GOLDEN * (high - low);
+	double		b = low + GOLDEN * (high - low);
+	double		loss_a = tempered_loss(s, probabilities, row_space, a);
+	double		loss_b = tempered_loss(s, probabilities, row_space, b);
+
+	while (high - low > 1e-3)
+	{
+		if (loss_a < loss_b)
+		{
+			high = b;
+			b = a;
+			loss_b = loss_a;
+			a = high - GOLDEN * (high - low);
+			loss_a = tempered_loss(s, probabilities, row_space, a);
+		}
+		else
+		{
+			low = a;
+			a = b;
+			loss_a = loss_b;
+			b = low + GOLDEN * (high - low);
+			loss_b = tempered_loss(s, probabilities, row_space, b);
+		}
+	}
+	return exp((low + high) / 2);
+}
+
+DlStatus
+dl_fit_average(DlArena *scratch, const DlFitSelection *s, const DlFitTrial *trials, int count, double **result,
+			   DlError *error)
+{
+	int32_t		n = s->model->outputs;
+	double	   *row_result;
+
+	DL_TRY(dl_arena_calloc(scratch, (size_t) s->kept_count, (size_t) n * sizeof(double), result, error));
+	DL_TRY(dl_arena_calloc(scratch, (size_t) n, sizeof(double), &row_result, error));
+	for (int i = 0; i < count; i++)
+		for (int64_t row = 0; row < s->kept_count && trials[i].weight > 0; row++)
+		{
+			member_result(s->model, &trials[i], row, row_result);
+			for (int32_t k = 0; k < n; k++)
+				(*result)[row * n + k] += trials[i].weight * row_result[k];
+		}
+	return DL_OK;
+}
+
+DlStatus
+dl_fit_calibrate(DlArena *scratch, const DlFitSelection *s, const DlFitTrial *trials, int count, DlModel *model,
+				 DlError *error)
+{
+	double	   *probabilities;
+	double	   *row_space;
+
+	if (model->task == DL_TASK_REGRESSION)
+		return DL_OK;
+	DL_TRY(dl_fit_average(scratch, s, trials, count, &probabilities, error));
+	DL_TRY(dl_arena_calloc(scratch, (size_t) model->outputs, sizeof(double), &row_space, error));
+	model->temperature = find_temperature(s, probabilities, row_space);
+	return DL_OK;
+}

@@ -1,0 +1,316 @@
+/*
+ * fit_trials.c
+ *    The queue of trials, and the threads that work it off.
+ *
+ * A trial's result depends on its settings and on the number of threads that
+ * its trainer has, not on which thread takes it when.  Only the calling thread reports
+ * progress.  Results are copied into arenas of the trials' own, so that threads share none.
+ */
+#include "model/fit_trials.h"
+
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+/* A timing run takes this share of the time that is left, but no longer than this. */
+#define TIMING_SHARE 0.02
+#define TIMING_SECONDS 0.3
+
+/* Share of the time that is left which trials may be expected to take. */
+#define TIME_USED 0.97
+
+typedef struct Queue
+{
+	const DlFitTraining *training;
+	int			parallel;		/* trials at a time */
+	int			count;			/* trials that are to run */
+	double		started;
+	double		work;			/* of all of them */
+	atomic_int	next;
+	atomic_int	failed;			/* a trial failed for good */
+	atomic_llong done;			/* work done, in thousandths of all */
+	DlStatus	status[DL_MODEL_MAX_TRIALS];
+	DlError		errors[DL_MODEL_MAX_TRIALS];
+} Queue;
+
+double
+dl_fit_clock(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double) t.tv_sec + (double) t.tv_nsec * 1e-9;
+}
+
+/* Multiply-adds of a trial's training, up to a factor that all trials share. */
+static double
+trial_work(const DlFitTraining *training, const DlFitTrial *trial)
+{
+	/* what a row costs beside its products: copying, activations, its share of the update */
+	const double overhead = 10000;
+	const DlGraph *graph = training->model->networks[trial->network].graph;
+
+	return trial->settings.epochs * ((double) dl_graph_multiply_adds(graph) + overhead);
+}
+
+static void
+report(Queue *queue, const DlFitTrial *trial, const DlEpoch *epoch, double trial_started)
+{
+	const DlFitTraining *t = queue->training;
+	double		now = dl_fit_clock();
+	double		done = (double) atomic_load(&queue->done) / 1e6;
+	DlFitProgress progress = {
+		.member = (int) (trial - t->trials) + 1, .members = queue->count, .epochs = trial->settings.epochs,
+		.epoch = *epoch, .metric = t->metric,
+	};
+
+	if (now > trial_started)
+		progress.rows_per_second = (double) t->source->row_count * epoch->epoch * queue->parallel / (now - trial_started);
+	progress.seconds_left = done > 0 ? (now - queue->started) * (1 - done) / done : NAN;
+	if (t->deadline > 0)
+		progress.seconds_left = fmin(progress.seconds_left, fmax(t->deadline - now, 0));
+	t->host->progress(t->host->context, &progress);
+}
+
+/* The trainer of a trial, and what it borrows. */
+typedef struct Trainer
+{
+	DlFitSource source;
+	DlFitSource validation;
+	DlFitMeasure measure;
+	DlSelection selection;
+	DlTrainer  *trainer;
+} Trainer;
+
+static DlStatus
+create_trainer(const Queue *queue, DlArena *arena, DlFitTrial *trial, Trainer *result, DlError *error)
+{
+	const DlFitTraining *t = queue->training;
+	DlBatchSource source;
+	DlBatchSource validation;
+	DlStatus	status;
+
+	result->source = *t->source;
+	result->validation = *t->validation;
+	result->source.target = result->validation.target = &trial->target;
+	result->measure = (DlFitMeasure) {t->selection, &trial->target};
+	result->selection = (DlSelection) {&result->measure, dl_fit_selection_measure};
+	source = dl_fit_batch_source(&result->source);
+	validation = dl_fit_batch_source(&result->validation);
+	status = dl_trainer_create(arena, t->model->networks[trial->network].network, t->inputs, t->model->outputs,
+							   &trial->settings, &source, &validation,
+							   t->selection != NULL ? &result->selection : NULL, t->backend,
+							   queue->parallel > 1 ? NULL : t->threads, t->host->cancel, &result->trainer, error);
+	if (status == DL_ERROR_MEMORY)
+		dl_error_hint(error, "Use a smaller network, batch_size or number of members, or raise deep_learning.training_memory.");
+	return status;
+}
+
+/* Parameters, and validation outputs of the rows that the selection keeps. */
+static DlStatus
+keep_result(const DlFitTraining *t, DlFitTrial *trial, const DlTrainer *trainer, DlError *error)
+{
+	const DlGraph *graph = t->model->networks[trial->network].graph;
+	size_t		bytes = (size_t) dl_graph_vector_length(graph) * sizeof(float);
+	const float *outputs = dl_trainer_best_outputs(trainer);
+	size_t		width = (size_t) t->model->outputs;
+
+	DL_TRY(dl_arena_alloc(trial->arena, bytes, &trial->parameters, error));
+	memcpy(trial->parameters, dl_trainer_best_parameters(trainer), bytes);
+	trial->best_epoch = dl_trainer_best_epoch(trainer);
+	trial->settings.learning_rate = dl_trainer_learning_rate(trainer);
+	if (t->selection == NULL)
+		return DL_OK;
+	DL_TRY(dl_arena_calloc(trial->arena, (size_t) t->selection->kept_count, width * sizeof(float), &trial->outputs, error));
+	for (int64_t i = 0; i < t->selection->kept_count; i++)
+		memcpy(trial->outputs + (size_t) i * width, outputs + (size_t) (i * t->selection->kept_step) * width,
+			   width * sizeof(float));
+	return DL_OK;
+}
+
+static void
+keep_epoch(DlFitTrial *trial, const DlEpoch *epoch)
+{
+	if (trial->epoch_count < trial->settings.epochs)
+		trial->epochs[trial->epoch_count++] = *epoch;
+	if (epoch->best)
+		trial->measure = epoch->measure;
+}
+
+static DlStatus
+run_trainer(Queue *queue, DlFitTrial *trial, DlTrainer *trainer, bool reports, DlError *error)
+{
+	const DlFitTraining *t = queue->training;
+	DlTrainerEvent event = DL_TRAINER_RUNNING;
+	double		started = dl_fit_clock();
+	double		work = trial_work(t, trial) / queue->work;
+	double		counted = 0;
+
+	while (event != DL_TRAINER_DONE)
+	{
+		DL_TRY(dl_trainer_step(trainer, &event, error));
+		if (event == DL_TRAINER_RUNNING)
+			continue;
+		keep_epoch(trial, dl_trainer_epoch(trainer));
+		{
+			double		share = event == DL_TRAINER_DONE ? 1 : (double) trial->epoch_count / trial->settings.epochs;
+
+			atomic_fetch_add(&queue->done, (long long) (1e6 * work * (share - counted)));
+			counted = share;
+		}
+		if (reports && t->host->progress != NULL)
+			report(queue, trial, dl_trainer_epoch(trainer), started);
+	}
+	return DL_OK;
+}
+
+/* Seconds for a trial that begins: what is left, shared by the rounds that are left. */
+static double
+time_slot(const Queue *queue, int index)
+{
+	int			rounds = (queue->count - index + queue->parallel - 1) / queue->parallel;
+	double		left = queue->training->deadline - dl_fit_clock();
+
+	return fmax(left / rounds, 1e-3);
+}
+
+static DlStatus
+run_trial(Queue *queue, int index, bool reports, DlError *error)
+{
+	const DlFitTraining *t = queue->training;
+	DlFitTrial *trial = &t->trials[index];
+	Trainer		trainer;
+	DlArena    *arena;
+	DlStatus	status;
+
+	DL_TRY(dl_arena_create(0, &trial->arena, error));
+	DL_TRY(dl_arena_calloc(trial->arena, (size_t) trial->settings.epochs, sizeof(DlEpoch), &trial->epochs, error));
+	DL_TRY(dl_arena_create(t->memory / (size_t) queue->parallel, &arena, error));
+	status = create_trainer(queue, arena, trial, &trainer, error);
+	if (status == DL_OK)
+	{
+		if (t->deadline > 0)
+			dl_trainer_limit(trainer.trainer, time_slot(queue, index));
+		status = run_trainer(queue, trial, trainer.trainer, reports, error);
+	}
+	if (status == DL_OK)
+		status = keep_result(t, trial, trainer.trainer, error);
+	trial->run = status == DL_OK;
+	dl_arena_destroy(arena);
+	return status;
+}
+
+static void
+work_off(void *context, int part)
+{
+	Queue	   *queue = context;
+
+	while (atomic_load(&queue->failed) == 0)
+	{
+		int			index = atomic_fetch_add(&queue->next, 1);
+
+		if (index >= queue->count)
+			break;
+		queue->status[index] = run_trial(queue, index, part == 0, &queue->errors[index]);
+		/* of several trials, one that diverges is none */
+		if (queue->status[index] != DL_OK && queue->status[index] != DL_ERROR_NUMERIC)
+			atomic_store(&queue->failed, 1);
+	}
+}
+
+/* Seconds that one unit of trial_work() takes, by steps of the first trial. */
+static DlStatus
+measure_speed(Queue *queue, double *seconds, DlError *error)
+{
+	const DlFitTraining *t = queue->training;
+	DlFitTrial	trial = t->trials[0];
+	double		limit = fmin(TIMING_SECONDS, TIMING_SHARE * (t->deadline - dl_fit_clock()));
+	Trainer		trainer;
+	DlArena    *arena;
+	DlStatus	status;
+
+	DL_TRY(dl_arena_create(t->memory / (size_t) queue->parallel, &arena, error));
+	status = create_trainer(queue, arena, &trial, &trainer, error);
+	if (status == DL_OK)
+	{
+		double		started = dl_fit_clock();
+		DlTrainerEvent event = DL_TRAINER_RUNNING;
+		double		epochs;
+
+		while (status == DL_OK && event != DL_TRAINER_DONE && dl_fit_clock() - started < limit)
+			status = dl_trainer_step(trainer.trainer, &event, error);
+		epochs = dl_trainer_epoch(trainer.trainer)->epoch + dl_trainer_progress(trainer.trainer);
+		*seconds = (dl_fit_clock() - started) / (trial_work(t, &trial) * fmax(epochs, 1e-9) / trial.settings.epochs);
+	}
+	dl_arena_destroy(arena);
+	return status == DL_ERROR_NUMERIC ? DL_OK : status;
+}
+
+/* As many trials as are expected to fit: each round of parallel ones lasts as long as its longest. */
+static DlStatus
+count_trials(Queue *queue, DlError *error)
+{
+	const DlFitTraining *t = queue->training;
+	double		seconds = 0;
+	double		left;
+	int			count = 0;
+
+	queue->count = t->trial_count;
+	if (t->deadline == 0 || t->trial_count == 1)
+		return DL_OK;
+	DL_TRY(measure_speed(queue, &seconds, error));
+	left = TIME_USED * (t->deadline - dl_fit_clock());
+	while (count < t->trial_count)
+	{
+		double		longest = 0;
+		int			end = count + queue->parallel < t->trial_count ? count + queue->parallel : t->trial_count;
+
+		for (int i = count; i < end; i++)
+			longest = fmax(longest, seconds * trial_work(t, &t->trials[i]));
+		left -= longest;
+		if (left < 0 && count > 0)
+			break;
+		count = end;
+	}
+	queue->count = count;
+	return DL_OK;
+}
+
+static DlStatus
+collect(const Queue *queue, DlError *error)
+{
+	bool		any = false;
+
+	for (int i = 0; i < queue->count; i++)
+		any |= queue->training->trials[i].run;
+	for (int i = 0; i < queue->count; i++)
+	{
+		if (queue->status[i] == DL_OK || (queue->status[i] == DL_ERROR_NUMERIC && any))
+			continue;
+		if (error != NULL)
+			*error = queue->errors[i];
+		return queue->status[i];
+	}
+	return DL_OK;
+}
+
+DlStatus
+dl_fit_trials(DlFitTraining *t, DlError *error)
+{
+	int			threads = dl_threads_count(t->threads);
+	Queue	   *queue;
+
+	DL_TRY(dl_arena_calloc(t->arena, 1, sizeof(Queue), &queue, error));
+	queue->training = t;
+	queue->started = dl_fit_clock();
+	queue->parallel = t->trial_count > 1 && threads > 1 && t->in_memory ?
+		(t->trial_count < threads ? t->trial_count : threads) : 1;
+	DL_TRY(count_trials(queue, error));
+	for (int i = 0; i < queue->count; i++)
+		queue->work += trial_work(t, &t->trials[i]);
+	if (queue->parallel > 1)
+		dl_threads_run(t->threads, work_off, queue, queue->parallel);
+	else
+		work_off(queue, 0);
+	return collect(queue, error);
+}
