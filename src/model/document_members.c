@@ -20,15 +20,15 @@ dl_document_write_doubles(DlJsonWriter *writer, const char *key, const double *v
 }
 
 DlStatus
-dl_document_read_doubles(const DlModel *model, const DlJson *object, const char *key, bool finite, double **result,
-						 DlError *error)
+dl_document_read_doubles(const DlModel *model, const DlJson *object, const char *key, int32_t expected, bool finite,
+						 double **result, DlError *error)
 {
 	DlJson		array;
 	size_t		count = 0;
 
 	DL_TRY(dl_json_array(object, key, DL_NETWORK_MAX_WIDTH, &array, &count, error));
-	if (count != (size_t) model->outputs)
-		return dl_json_fail(&array, error, "has %zu items, expected %d", count, model->outputs);
+	if (count != (size_t) expected)
+		return dl_json_fail(&array, error, "has %zu items, expected %d", count, expected);
 	DL_TRY(dl_arena_calloc(model->arena, count, sizeof(double), result, error));
 	for (size_t i = 0; i < count; i++)
 	{
@@ -86,10 +86,10 @@ read_scaling(const DlModel *model, const DlJson *member, DlTargetScaling *target
 
 	DL_TRY(dl_json_member(member, "target", &json, error));
 	DL_TRY(dl_json_member_bool(&json, "log", &target->log, error));
-	DL_TRY(dl_document_read_doubles(model, &json, "center", true, &target->center, error));
-	DL_TRY(dl_document_read_doubles(model, &json, "scale", true, &target->scale, error));
+	DL_TRY(dl_document_read_doubles(model, &json, "center", model->outputs, true, &target->center, error));
+	DL_TRY(dl_document_read_doubles(model, &json, "scale", model->outputs, true, &target->scale, error));
 	if (target->log)
-		DL_TRY(dl_document_read_doubles(model, &json, "shift", true, &target->shift, error));
+		DL_TRY(dl_document_read_doubles(model, &json, "shift", model->outputs, true, &target->shift, error));
 	return DL_OK;
 }
 

@@ -86,6 +86,20 @@ static const Field epoch_fields[] =
 	{"best", FIELD_BOOL, offsetof(DlEpoch, best)},
 };
 
+static const Field trial_fields[] =
+{
+	{"network", FIELD_TEXT, offsetof(DlTrialRecord, network)},
+	{"state", FIELD_TEXT, offsetof(DlTrialRecord, state)},
+	{"log_target", FIELD_BOOL, offsetof(DlTrialRecord, log_target)},
+	{"learning_rate", FIELD_DOUBLE, offsetof(DlTrialRecord, learning_rate)},
+	{"weight_decay", FIELD_DOUBLE, offsetof(DlTrialRecord, weight_decay)},
+	{"label_smoothing", FIELD_DOUBLE, offsetof(DlTrialRecord, label_smoothing)},
+	{"epochs", FIELD_INT, offsetof(DlTrialRecord, epochs)},
+	{"best_epoch", FIELD_INT, offsetof(DlTrialRecord, best_epoch)},
+	{"measure", FIELD_DOUBLE, offsetof(DlTrialRecord, measure)},
+	{"weight", FIELD_DOUBLE, offsetof(DlTrialRecord, weight)},
+};
+
 #define COUNT(fields) (sizeof(fields) / sizeof((fields)[0]))
 
 /* key NULL: an item of an array */
@@ -188,6 +202,15 @@ dl_document_write_record(const DlTrainRecord *record, DlJsonWriter *writer)
 		dl_json_end_array(writer);
 	}
 	dl_json_end_object(writer);
+	dl_json_begin_array(writer, "trials");
+	for (int i = 0; i < record->trial_count; i++)
+	{
+		dl_json_begin_object(writer, NULL);
+		for (size_t f = 0; f < COUNT(trial_fields); f++)
+			write_field(writer, trial_fields[f].key, &trial_fields[f], &record->trials[i]);
+		dl_json_end_object(writer);
+	}
+	dl_json_end_array(writer);
 	dl_json_begin_array(writer, "metrics");
 	for (int i = 0; i < record->metric_count; i++)
 	{
@@ -275,6 +298,25 @@ read_metrics(DlModel *model, const DlJson *record, DlError *error)
 	return DL_OK;
 }
 
+static DlStatus
+read_trials(DlModel *model, const DlJson *record, DlError *error)
+{
+	DlJson		array;
+	size_t		count = 0;
+
+	DL_TRY(dl_json_array(record, "trials", DL_MODEL_MAX_TRIALS, &array, &count, error));
+	DL_TRY(dl_arena_calloc(model->arena, count, sizeof(DlTrialRecord), &model->record.trials, error));
+	for (size_t i = 0; i < count; i++)
+	{
+		DlJson		item;
+
+		DL_TRY(dl_json_item(&array, i, &item, error));
+		DL_TRY(read_fields(model->arena, &item, trial_fields, COUNT(trial_fields), &model->record.trials[i], error));
+	}
+	model->record.trial_count = (int) count;
+	return DL_OK;
+}
+
 DlStatus
 dl_document_read_record(DlModel *model, const DlJson *root, DlError *error)
 {
@@ -284,5 +326,6 @@ dl_document_read_record(DlModel *model, const DlJson *root, DlError *error)
 	DL_TRY(read_fields(model->arena, &record, record_fields, COUNT(record_fields), &model->record, error));
 	DL_TRY(read_settings(model, &record, error));
 	DL_TRY(read_history(model, &record, error));
+	DL_TRY(read_trials(model, &record, error));
 	return read_metrics(model, &record, error);
 }

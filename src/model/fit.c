@@ -27,6 +27,7 @@ typedef struct Fit
 	DlDataset  *dataset;
 	const DlFitHost *host;
 	DlModel    *model;
+	double		started;		/* of dl_fit_clock() */
 	DlSplit		split;
 	DlFitChoice choice;
 	DlTargetScaling target;		/* standardised, and of logarithms */
@@ -123,6 +124,7 @@ fill_model(Fit *fit, DlError *error)
 	model->target_type = r->target_type;
 	model->labels = r->labels;
 	model->temperature = 1;
+	model->threshold = 0.5;
 	model->column_count = r->column_count;
 	model->columns = r->columns;
 	model->feature_words = r->feature_words;
@@ -218,6 +220,73 @@ make_members(Fit *fit, DlError *error)
 	return DL_OK;
 }
 
+static const char *
+trial_state(const DlFitTrial *trial)
+{
+	if (!trial->run)
+		return trial->arena == NULL ? "no time" : "diverged";
+	return trial->weight > 0 ? "member" : "not kept";
+}
+
+static DlStatus
+record_trials(Fit *fit, DlError *error)
+{
+	DlTrainRecord *record = &fit->model->record;
+
+	record->trial_count = fit->choice.trial_count;
+	DL_TRY(dl_arena_calloc(fit->model->arena, (size_t) record->trial_count, sizeof(DlTrialRecord), &record->trials, error));
+	for (int i = 0; i < record->trial_count; i++)
+	{
+		const DlFitTrial *trial = &fit->choice.trials[i];
+
+		record->trials[i] = (DlTrialRecord) {
+			.network = fit->model->networks[trial->network].text, .state = trial_state(trial),
+			.log_target = trial->log_target, .learning_rate = trial->settings.learning_rate,
+			.weight_decay = trial->settings.weight_decay, .label_smoothing = trial->settings.label_smoothing,
+			.epochs = trial->epoch_count, .best_epoch = trial->best_epoch, .measure = trial->run ? trial->measure : NAN,
+			.weight = trial->weight
+		};
+	}
+	return DL_OK;
+}
+
+static DlStatus
+calibrate(Fit *fit, DlError *error)
+{
+	const DlFitOptions *o = &fit->request->options;
+	const DlFitTrial *trials = fit->choice.trials;
+	int			count = fit->choice.trial_count;
+
+	DL_TRY(dl_fit_calibrate(fit->scratch, &fit->selection, trials, count, fit->model, error));
+	if (o->optimize != DL_UNSET && o->optimize != DL_OPTIMIZE_ACCURACY)
+		DL_TRY(dl_fit_threshold(fit->scratch, &fit->selection, trials, count, (DlOptimize) o->optimize, fit->model, error));
+	if (!isnan(o->prediction_interval))
+		DL_TRY(dl_fit_interval(fit->scratch, &fit->selection, trials, count, o->prediction_interval, fit->model, error));
+	return DL_OK;
+}
+
+/* What is asked for must be possible before anything is trained. */
+static DlStatus
+check_requests(const Fit *fit, DlError *error)
+{
+	const DlFitOptions *o = &fit->request->options;
+	bool		threshold = o->optimize != DL_UNSET && o->optimize != DL_OPTIMIZE_ACCURACY;
+	bool		interval = !isnan(o->prediction_interval);
+
+	if (threshold && fit->request->task != DL_TASK_BINARY)
+		return dl_error_set(error, DL_ERROR_INVALID, "optimize can be set for task \"binary\" only, not for \"%s\"",
+							dl_task_name(fit->request->task));
+	if (interval && (fit->request->task != DL_TASK_REGRESSION || fit->model->outputs > 1))
+		return dl_error_set(error, DL_ERROR_INVALID, "prediction_interval can be set for a regression of one value only");
+	if ((threshold || interval) && fit->split.count[DL_PART_VALIDATION] == 0)
+	{
+		dl_error_set(error, DL_ERROR_INVALID, "%s needs validation rows", threshold ? "optimize" : "prediction_interval");
+		dl_error_hint(error, "Set validation above 0, or mark rows as \"validation\" in split_column.");
+		return DL_ERROR_INVALID;
+	}
+	return DL_OK;
+}
+
 static DlStatus
 prepare_rows(Fit *fit, DlError *error)
 {
@@ -257,15 +326,16 @@ train(Fit *fit, DlError *error)
 	if (selection != NULL)
 		DL_TRY(dl_fit_selection_load(fit->scratch, model, &fit->choice.train, training.validation,
 									 training.memory / 4 / (size_t) count, fit->host->cancel, selection, error));
+	if (!isnan(fit->request->options.max_seconds))
+		training.deadline = fit->started + fit->request->options.max_seconds - fit->request->options.seconds_before;
 	DL_TRY(dl_fit_trials(&training, error));
 	for (int i = 0; i < count && selection != NULL; i++)
 		dl_fit_smear(selection, &fit->choice.trials[i]);
 	DL_TRY(dl_fit_weigh(fit->scratch, selection, fit->choice.trials, count, fit->choice.most_members, fit->host->cancel,
 						error));
 	DL_TRY(make_members(fit, error));
-	if (selection == NULL)
-		return DL_OK;
-	return dl_fit_calibrate(fit->scratch, selection, fit->choice.trials, count, model, error);
+	DL_TRY(record_trials(fit, error));
+	return selection == NULL ? DL_OK : calibrate(fit, error);
 }
 
 static DlPart
@@ -400,6 +470,7 @@ run(Fit *fit, DlArena *arena, DlFitResult *result, DlError *error)
 	DL_TRY(dl_split_make(fit->scratch, fit->dataset, &split, &fit->split, error));
 	DL_TRY(check_cancel(fit, error));
 	DL_TRY(fill_model(fit, error));
+	DL_TRY(check_requests(fit, error));
 	DL_TRY(dl_fit_choose(fit->scratch, r, fit->split.count[DL_PART_TRAIN], fit->split.count[DL_PART_VALIDATION] > 0,
 						 fit->log_target.log, &fit->choice, error));
 	DL_TRY(weigh_classes(fit, error));
@@ -414,7 +485,7 @@ DlStatus
 dl_fit(DlArena *arena, const DlFitRequest *request, DlDataset *dataset, const DlFitHost *host, DlFitResult *result,
 	   DlError *error)
 {
-	Fit			fit = {.request = request, .dataset = dataset, .host = host};
+	Fit			fit = {.request = request, .dataset = dataset, .host = host, .started = dl_fit_clock()};
 	DlModel		model = {0};
 	int			threads = request->options.threads > 0 ? request->options.threads : dl_processor_count();
 	DlStatus	status;

@@ -24,6 +24,28 @@ typedef enum DlClassWeight
 	DL_CLASS_WEIGHT_BALANCED	/* rows / (classes * rows of the class) */
 } DlClassWeight;
 
+/* How much is trained. */
+typedef enum DlEffort
+{
+	DL_EFFORT_FAST,				/* one network, in seconds */
+	DL_EFFORT_DEFAULT,			/* a few different networks, averaged */
+	DL_EFFORT_BEST				/* many */
+} DlEffort;
+
+/* What dl.classify is best at with two classes. */
+typedef enum DlOptimize
+{
+	DL_OPTIMIZE_ACCURACY,		/* the more likely class: threshold 0.5 */
+	DL_OPTIMIZE_F1,
+	DL_OPTIMIZE_BALANCED_ACCURACY
+} DlOptimize;
+
+/* Their names as SQL has them, and "a, b, c". */
+extern bool dl_effort_by_name(const char *name, DlEffort *result);
+extern bool dl_optimize_by_name(const char *name, DlOptimize *result);
+extern const char *dl_effort_names(void);
+extern const char *dl_optimize_names(void);
+
 /* What the user said; DL_UNSET, NaN or NULL where he said nothing. */
 typedef struct DlFitOptions
 {
@@ -43,6 +65,8 @@ typedef struct DlFitOptions
 	int32_t		anneal;
 	int32_t		nesterov;
 	int32_t		step_epochs;
+	int32_t		effort;			/* DlEffort */
+	int32_t		optimize;		/* DlOptimize */
 	int32_t		threads;		/* 0: one a processor */
 	double		learning_rate;	/* 0: by a range test */
 	double		weight_decay;
@@ -54,6 +78,9 @@ typedef struct DlFitOptions
 	double		beta2;
 	double		step_factor;
 	double		loss_parameter;
+	double		max_seconds;	/* for all from the start of the statement */
+	double		seconds_before; /* of these, spent before dl_fit(); never unset */
+	double		prediction_interval;	/* share of values that the interval is to hold */
 	double		validation;		/* never unset */
 	double		test;
 	int64_t		seed;
@@ -164,10 +191,10 @@ extern DlStatus dl_fit_request_unpack(DlArena *arena, const void *bytes, size_t 
 /*
  * All metrics that a task has, the one that decides deployment first: settings
  * have the loss that says which.  results as dl_scorer_run gives them; target:
- * float values, or codes for classes.  In arena.
+ * float values, or codes for classes; threshold: of the probability, with two classes.  In arena.
  */
-extern DlStatus dl_model_measure(DlArena *arena, DlTask task, const DlTrainSettings *settings, int64_t rows, int32_t width,
-								 const double *results, const double *target_values, const int32_t *target_codes,
+extern DlStatus dl_model_measure(DlArena *arena, DlTask task, const DlTrainSettings *settings, double threshold,
+								 int64_t rows, int32_t width, const double *results, const double *target_values, const int32_t *target_codes,
 								 const float *weight, DlStop stop, int *count, DlMetricValue **metrics, DlError *error);
 
 /* What the deciding metric is called, without its parameter; less is better. */

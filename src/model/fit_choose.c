@@ -15,25 +15,31 @@
 
 #include "model/fit_internal.h"
 
+/* By training rows: larger tables need fewer passes for the same number of steps. */
 typedef struct SizeRule
 {
 	int64_t		rows;			/* applies up to so many training rows */
 	int			batch_size;
 	int			epochs;
-	int			members;
+	int			trials[3];		/* by DlEffort */
 } SizeRule;
 
-/* Larger tables need fewer passes for the same number of steps. */
 static const SizeRule size_rules[] = {
-	{1000, 64, 128, 4},
-	{5000, 128, 64, 4},
-	{20000, 256, 64, 2},
-	{50000, 256, 48, 2},
-	{150000, 512, 32, 1},
-	{500000, 1024, 16, 1},
-	{2000000, 1024, 8, 1},
-	{INT64_MAX, 2048, 3, 1},
+	{1000, 64, 128, {1, 8, 32}},
+	{5000, 128, 64, {1, 8, 32}},
+	{20000, 256, 64, {1, 8, 24}},
+	{50000, 256, 48, {1, 6, 16}},
+	{150000, 512, 32, {1, 4, 12}},
+	{500000, 1024, 16, {1, 2, 8}},
+	{2000000, 1024, 8, {1, 1, 4}},
+	{INT64_MAX, 2048, 3, {1, 1, 2}},
 };
+
+/* Share of the epochs that the effort fast has. */
+#define FAST_EPOCHS 0.5
+
+/* Most members by DlEffort. */
+static const int most_members[] = {1, 8, 16};
 
 typedef struct Lines
 {
@@ -59,6 +65,51 @@ add_line(Lines *lines, const char *format,...)
 		lines->text[lines->used++] = '\n';
 		lines->text[lines->used] = '\0';
 	}
+}
+
+static const char *const effort_names[] = {"fast", "default", "best"};
+static const char *const optimize_names[] = {"accuracy", "f1", "balanced_accuracy"};
+
+bool
+dl_effort_by_name(const char *name, DlEffort *result)
+{
+	for (int i = 0; i < 3; i++)
+		if (strcmp(effort_names[i], name) == 0)
+		{
+			*result = (DlEffort) i;
+			return true;
+		}
+	return false;
+}
+
+bool
+dl_optimize_by_name(const char *name, DlOptimize *result)
+{
+	for (int i = 0; i < 3; i++)
+		if (strcmp(optimize_names[i], name) == 0)
+		{
+			*result = (DlOptimize) i;
+			return true;
+		}
+	return false;
+}
+
+const char *
+dl_effort_names(void)
+{
+	return "fast, default, best";
+}
+
+const char *
+dl_optimize_names(void)
+{
+	return "accuracy, f1, balanced_accuracy";
+}
+
+static DlEffort
+effort_of(const DlFitRequest *request)
+{
+	return request->options.effort == DL_UNSET ? DL_EFFORT_DEFAULT : (DlEffort) request->options.effort;
 }
 
 static const SizeRule *
@@ -186,16 +237,18 @@ explain(const DlFitRequest *request, const DlFitChoice *choice, int64_t rows, Li
 	const DlFitOptions *o = &request->options;
 
 	if (o->network == NULL)
-		add_line(lines, "network: %s, the preset for tables", choice->networks[0]);
+		add_line(lines, "networks: %s", mostly_arrays(request) ? "realmlp, simplified, for arrays" :
+				 choice->trial_count > 1 ? "RealMLP, with different embeddings of numbers" : "RealMLP, the preset for tables");
 	if (o->scaling == DL_UNSET)
 		add_line(lines, "scaling: %s, %s", dl_scaling_name(choice->preparation.scaling),
-				 o->network == NULL ? "which outliers do not move" : "the usual one for a network given by hand");
+				 o->network == NULL ? "to a normal distribution, which outliers do not move" : "the usual one for a network given by hand");
 	else
 		add_line(lines, "scaling: %s, as asked for", dl_scaling_name(choice->preparation.scaling));
 	if (choice->class_weight == DL_CLASS_WEIGHT_BALANCED)
 		add_line(lines, "class_weight: balanced, as asked for: probabilities are greater for rare classes than they are true");
 	if (o->members == DL_UNSET && choice->trial_count > 1)
-		add_line(lines, "members: %d networks averaged, affordable at %lld training rows", choice->trial_count, (long long) rows);
+		add_line(lines, "trials: %d networks, by effort %s and %lld training rows; members by validation rows",
+				 choice->trial_count, effort_names[effort_of(request)], (long long) rows);
 	if (o->epochs == DL_UNSET)
 		add_line(lines, "epochs: %d, by %lld training rows", choice->train.epochs, (long long) rows);
 	if (o->batch_size == DL_UNSET)
@@ -229,7 +282,7 @@ take_trials(DlArena *arena, const DlFitRequest *request, int count, int networks
 	DL_TRY(dl_arena_calloc(arena, (size_t) networks, sizeof(const char *), &choice->networks, error));
 	choice->trial_count = count;
 	choice->network_count = networks;
-	choice->most_members = request->options.members != DL_UNSET ? request->options.members : DL_DEFAULT_MEMBERS;
+	choice->most_members = request->options.members != DL_UNSET ? request->options.members : most_members[effort_of(request)];
 	for (int i = 0; i < count; i++)
 	{
 		choice->trials[i].settings = choice->train;
@@ -249,21 +302,103 @@ repeat_network(DlArena *arena, const DlFitRequest *request, DlFitChoice *choice,
 	return DL_OK;
 }
 
+/*
+ * The networks for tables, the most useful first: each differs from those before in what its numbers become,
+ * which makes their errors differ, and their average better than any.  docs/tables.md has what each is worth.
+ */
+typedef struct Variant
+{
+	const char *numbers;		/* the input stage */
+	const char *widths[3];		/* of the hidden layers, up to NULL */
+	double		rate;			/* factor of the learning rate */
+	bool		log_target;		/* where that suits */
+} Variant;
+
+#define PERIODIC(sigma, frequencies, width) \
+	"periodic(frequencies => " frequencies ", width => " width ", sigma => " sigma ") > "
+#define SMALL {"256", "256", NULL}
+#define DEEP {"256", "256", "256"}
+#define WIDE {"512", "512", NULL}
+
+static const Variant regression_variants[] = {
+	{PERIODIC("0.5", "32", "8"), SMALL, 1, false},
+	{PERIODIC("0.5", "16", "3"), SMALL, 1, false},
+	{PERIODIC("0.1", "16", "3"), SMALL, 1, true},
+	{PERIODIC("1", "32", "8"), SMALL, 1, false},
+	{PERIODIC("0.02", "16", "3"), SMALL, 1, false},
+	{PERIODIC("0.3", "32", "4"), DEEP, 1, true},
+	{PERIODIC("0.1", "32", "8"), WIDE, 1, false},
+	{PERIODIC("0.2", "32", "8"), DEEP, 0.5, false},
+};
+
+static const Variant class_variants[] = {
+	{PERIODIC("0.02", "16", "3"), SMALL, 1, false},
+	{PERIODIC("0.1", "32", "8"), SMALL, 0.5, false},
+	{"", SMALL, 0.5, false},
+	{PERIODIC("0.02", "16", "3"), DEEP, 0.5, false},
+	{PERIODIC("0.1", "16", "3"), SMALL, 1, false},
+	{"", DEEP, 1, false},
+	{PERIODIC("0.3", "32", "4"), SMALL, 0.5, false},
+	{PERIODIC("0.05", "32", "8"), WIDE, 0.5, false},
+};
+
+#define VARIANTS ((int) (sizeof(regression_variants) / sizeof(regression_variants[0])))
+
+_Static_assert(sizeof(class_variants) == sizeof(regression_variants), "as many variants for classes");
+
+/* RealMLP (Holzmueller et al., 2024), with what the variant says. */
+static DlStatus
+write_network(DlArena *arena, const Variant *variant, const char *activation, const char **result, DlError *error)
+{
+	const size_t size = 512;
+	char	   *text;
+	int			used;
+
+	DL_TRY(dl_arena_alloc(arena, size, &text, error));
+	used = snprintf(text, size, "%sembedding(8) > scale", variant->numbers);
+	for (int i = 0; i < 3 && variant->widths[i] != NULL; i++)
+		used += snprintf(text + used, size - (size_t) used,
+						 " > dense(%s, parametrization => ntk) > parametric(%s) > dropout(0.15)", variant->widths[i],
+						 activation);
+	snprintf(text + used, size - (size_t) used, " > output(parametrization => ntk)");
+	*result = text;
+	return DL_OK;
+}
+
+/* Arrays: the simplified preset, without embeddings of numbers. */
+static DlStatus
+choose_array_trials(DlArena *arena, const DlFitRequest *request, int count, DlFitChoice *choice, DlError *error)
+{
+	DL_TRY(take_trials(arena, request, count, 1, choice, error));
+	choice->networks[0] = request->task == DL_TASK_REGRESSION ?
+		"realmlp(256, 256, 256, activation => mish, simplified => true)" :
+		"realmlp(256, 256, 256, activation => selu, simplified => true)";
+	return DL_OK;
+}
+
 static DlStatus
 choose_trials(DlArena *arena, const DlFitRequest *request, const SizeRule *rule, bool log_suits, DlFitChoice *choice,
 			  DlError *error)
 {
 	bool		regression = request->task == DL_TASK_REGRESSION;
-	int			count = request->options.members != DL_UNSET ? request->options.members : rule->members;
+	const Variant *variants = regression ? regression_variants : class_variants;
+	int			count = request->options.members != DL_UNSET ? request->options.members : rule->trials[effort_of(request)];
+	int			networks = count < VARIANTS ? count : VARIANTS;
 
-	DL_TRY(take_trials(arena, request, count, 1, choice, error));
 	if (mostly_arrays(request))
-		choice->networks[0] = regression ? "realmlp(256, 256, 256, activation => mish, simplified => true)" :
-			"realmlp(256, 256, 256, activation => selu, simplified => true)";
-	else
-		choice->networks[0] = regression ? "realmlp(256, 256, activation => mish)" : "realmlp(256, 256, activation => selu)";
+		return choose_array_trials(arena, request, count, choice, error);
+	DL_TRY(take_trials(arena, request, count, networks, choice, error));
+	for (int i = 0; i < networks; i++)
+		DL_TRY(write_network(arena, &variants[i], regression ? "mish" : "selu", &choice->networks[i], error));
 	for (int i = 0; i < count; i++)
-		choice->trials[i].log_target = log_suits && i % 3 == 2;
+	{
+		DlFitTrial *trial = &choice->trials[i];
+
+		trial->network = i % networks;
+		trial->log_target = log_suits && variants[trial->network].log_target;
+		if (isnan(request->options.learning_rate))
+			trial->settings.learning_rate *= variants[trial->network].rate;
+	}
 	return DL_OK;
 }
 
@@ -279,6 +414,8 @@ dl_fit_choose(DlArena *arena, const DlFitRequest *request, int64_t train_rows, b
 	choice->train.loss = default_loss(request->task);
 	choice->train.batch_size = rule->batch_size;
 	choice->train.epochs = rule->epochs;
+	if (effort_of(request) == DL_EFFORT_FAST && request->options.network == NULL)
+		choice->train.epochs = (int) ceil(rule->epochs * FAST_EPOCHS);
 	choice->preparation = (DlPreparationSettings) {.one_hot = 8, .max_levels = 100000, .min_count = 1};
 	if (request->options.network == NULL)
 		choose_preset(request, choice);

@@ -1,7 +1,7 @@
 /*
  * fit_ensemble.c
- *    From trained networks to the members of a model: their weights, and what
- *    is corrected on the validation rows afterwards.
+ *    From trained networks to the members of a model: their weights, by the
+ *    validation rows.
  */
 #include <float.h>
 #include <math.h>
@@ -20,15 +20,8 @@
  */
 #define EQUAL_ROWS 1000.0
 
-#define MOST_TEMPERATURE 5.0
-
-/* Prior of the temperature's logarithm, in rows: few rows do not move it far from 1. */
-#define TEMPERATURE_PRIOR 5.0
-
 /* A smearing correction beyond a factor of exp(0.3) says more of outliers than of the mean. */
 #define SMEAR_LIMIT 0.3
-
-#define GOLDEN 0.6180339887498949
 
 /* What each trial says of each kept row: a value, or the probability of what is true. */
 typedef struct Vote
@@ -42,18 +35,6 @@ typedef struct Vote
 	double	   *sum;			/* of the picks so far */
 	int		   *picks;			/* of each trial */
 } Vote;
-
-static double
-row_weight(const DlFitSelection *s, int64_t kept_row)
-{
-	return (double) s->weights[kept_row * s->kept_step];
-}
-
-static double
-row_target(const DlFitSelection *s, int64_t kept_row, int64_t column)
-{
-	return s->targets[kept_row * s->kept_step * s->model->outputs + column];
-}
 
 /* Results of one member alone for a kept row. */
 static void
@@ -77,7 +58,7 @@ fill_values(const DlFitSelection *s, const DlFitTrial *trial, int64_t rows, int6
 		else
 			for (int64_t k = 0; k < columns; k++)
 			{
-				double		target = row_target(s, row, k);
+				double		target = dl_kept_target(s, row, k);
 
 				if (s->model->task == DL_TASK_REGRESSION)
 					values[row * columns + k] = (float) (result[k] - target);
@@ -108,7 +89,7 @@ loss_with(const Vote *vote, const float *values)
 
 			sum += numbers ? dl_fit_number_loss(s->settings, -mean) : -log(fmax(mean, (double) FLT_EPSILON));
 		}
-		loss += row_weight(s, row) * sum;
+		loss += dl_kept_weight(s, row) * sum;
 	}
 	return loss;
 }
@@ -226,67 +207,12 @@ dl_fit_smear(const DlFitSelection *s, DlFitTrial *trial)
 			double		z = (double) trial->outputs[row * s->model->outputs + k];
 			double		value = dl_model_limit(s->model, k, dl_target_value(target, k, z)) + target->shift[k];
 
-			products += row_weight(s, row) * value * (row_target(s, row, k) + target->shift[k]);
-			squares += row_weight(s, row) * value * value;
+			products += dl_kept_weight(s, row) * value * (dl_kept_target(s, row, k) + target->shift[k]);
+			squares += dl_kept_weight(s, row) * value * value;
 		}
 		if (products > 0 && squares > 0)
 			target->center[k] += fmin(fmax(log(products / squares), -SMEAR_LIMIT), SMEAR_LIMIT);
 	}
-}
-
-/* Mean log loss, and the prior, at a temperature; probabilities [rows, outputs] are left alone. */
-static double
-tempered_loss(const DlFitSelection *s, const double *probabilities, double *row_space, double log_temperature)
-{
-	int32_t		n = s->model->outputs;
-	double		loss = TEMPERATURE_PRIOR * log_temperature * log_temperature;
-
-	for (int64_t row = 0; row < s->kept_count; row++)
-	{
-		double		w = row_weight(s, row);
-
-		memcpy(row_space, probabilities + row * n, (size_t) n * sizeof(double));
-		dl_probabilities_temper(row_space, n, s->codes != NULL, exp(log_temperature));
-		if (s->codes != NULL)
-			loss -= w * log(fmax(row_space[s->codes[row * s->kept_step]], (double) FLT_EPSILON));
-		else
-			for (int32_t k = 0; k < n; k++)
-				loss -= w * log(fmax(row_target(s, row, k) > 0.5 ? row_space[k] : 1 - row_space[k], (double) FLT_EPSILON));
-	}
-	return loss;
-}
-
-/* Golden-section search: the loss is convex in 1/T for softmax, and close to it for averages. */
-static double
-find_temperature(const DlFitSelection *s, const double *probabilities, double *row_space)
-{
-	double		low = -log(MOST_TEMPERATURE);
-	double		high = log(MOST_TEMPERATURE);
-	double		a = high - GOLDEN * (high - low);
-	double		b = low + GOLDEN * (high - low);
-	double		loss_a = tempered_loss(s, probabilities, row_space, a);
-	double		loss_b = tempered_loss(s, probabilities, row_space, b);
-
-	while (high - low > 1e-3)
-	{
-		if (loss_a < loss_b)
-		{
-			high = b;
-			b = a;
-			loss_b = loss_a;
-			a = high - GOLDEN * (high - low);
-			loss_a = tempered_loss(s, probabilities, row_space, a);
-		}
-		else
-		{
-			low = a;
-			a = b;
-			loss_a = loss_b;
-			b = low + GOLDEN * (high - low);
-			loss_b = tempered_loss(s, probabilities, row_space, b);
-		}
-	}
-	return exp((low + high) / 2);
 }
 
 DlStatus
@@ -305,20 +231,5 @@ dl_fit_average(DlArena *scratch, const DlFitSelection *s, const DlFitTrial *tria
 			for (int32_t k = 0; k < n; k++)
 				(*result)[row * n + k] += trials[i].weight * row_result[k];
 		}
-	return DL_OK;
-}
-
-DlStatus
-dl_fit_calibrate(DlArena *scratch, const DlFitSelection *s, const DlFitTrial *trials, int count, DlModel *model,
-				 DlError *error)
-{
-	double	   *probabilities;
-	double	   *row_space;
-
-	if (model->task == DL_TASK_REGRESSION)
-		return DL_OK;
-	DL_TRY(dl_fit_average(scratch, s, trials, count, &probabilities, error));
-	DL_TRY(dl_arena_calloc(scratch, (size_t) model->outputs, sizeof(double), &row_space, error));
-	model->temperature = find_temperature(s, probabilities, row_space);
 	return DL_OK;
 }

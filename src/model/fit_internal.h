@@ -29,9 +29,6 @@ typedef struct DlFitTrial
 	double		weight;			/* in the average, 0: not kept (fit_ensemble.c) */
 } DlFitTrial;
 
-/* Members of a model whose number nobody said: at most so many. */
-#define DL_DEFAULT_MEMBERS 8
-
 /* What the request left open, decided (fit_choose.c). */
 typedef struct DlFitChoice
 {
@@ -138,7 +135,27 @@ extern void dl_fit_smear(const DlFitSelection *selection, DlFitTrial *trial);
 extern DlStatus dl_fit_average(DlArena *scratch, const DlFitSelection *selection, const DlFitTrial *trials, int count,
 							   double **result, DlError *error);
 
-/* The temperature of the model's members, of whom it has at least one, by the kept validation rows. */
+static inline double
+dl_kept_weight(const DlFitSelection *s, int64_t kept_row)
+{
+	return (double) s->weights[kept_row * s->kept_step];
+}
+
+static inline double
+dl_kept_target(const DlFitSelection *s, int64_t kept_row, int64_t column)
+{
+	return s->targets[kept_row * s->kept_step * s->model->outputs + column];
+}
+
+/*
+ * By the kept validation rows, into model (fit_calibrate.c): the temperature of probabilities; then the
+ * threshold between two classes that is best by optimize; the interval about the predictions of one value
+ * that holds the share level of the residuals, DL_ERROR_DATA when there are too few rows.
+ */
+extern DlStatus dl_fit_threshold(DlArena *scratch, const DlFitSelection *selection, const DlFitTrial *trials, int count,
+								 DlOptimize optimize, DlModel *model, DlError *error);
+extern DlStatus dl_fit_interval(DlArena *scratch, const DlFitSelection *selection, const DlFitTrial *trials, int count,
+								double level, DlModel *model, DlError *error);
 extern DlStatus dl_fit_calibrate(DlArena *scratch, const DlFitSelection *selection, const DlFitTrial *trials, int count,
 								 DlModel *model, DlError *error);
 

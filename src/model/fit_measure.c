@@ -223,7 +223,7 @@ dl_fit_measure(DlArena *arena, const DlModel *model, const DlTrainSettings *sett
 	if (status == DL_OK)
 		status = score_slices(scratch, model, map, source, cancel, &scored, error);
 	if (status == DL_OK)
-		status = dl_model_measure(arena, model->task, settings, source->row_count, width, scored.results, scored.values,
+		status = dl_model_measure(arena, model->task, settings, model->threshold, source->row_count, width, scored.results, scored.values,
 								  scored.codes, scored.weight, stop, count, metrics, error);
 	dl_arena_destroy(scratch);
 	return status;

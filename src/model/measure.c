@@ -84,13 +84,25 @@ measure_values(DlArena *arena, DlArena *scratch, const DlTrainSettings *settings
 	return DL_OK;
 }
 
+/* With two classes a threshold decides: what it decides becomes the greater of two numbers. */
 static DlStatus
-measure_classes(DlArena *scratch, int64_t rows, int32_t width, const double *results, const int32_t *target,
-				const float *weight, DlStop stop, int *count, DlMetricValue *metrics, DlError *error)
+decide(DlArena *arena, int64_t rows, const double *results, double threshold, float **result, DlError *error)
+{
+	DL_TRY(dl_arena_calloc(arena, (size_t) rows, 2 * sizeof(float), result, error));
+	for (int64_t i = 0; i < rows; i++)
+		(*result)[2 * i + (results[i] > threshold)] = 1;
+	return DL_OK;
+}
+
+static DlStatus
+measure_classes(DlArena *scratch, double threshold, int64_t rows, int32_t width, const double *results,
+				const int32_t *target, const float *weight, DlStop stop, int *count, DlMetricValue *metrics,
+				DlError *error)
 {
 	int32_t		classes = width == 1 ? 2 : width;
 	DlConfusion confusion;
 	float	   *probability;
+	float	   *decision;
 
 	DL_TRY(dl_arena_calloc(scratch, (size_t) rows, (size_t) classes * sizeof(float), &probability, error));
 	for (int64_t i = 0; i < rows; i++)
@@ -101,11 +113,14 @@ measure_classes(DlArena *scratch, int64_t rows, int32_t width, const double *res
 			probability[i * classes + k] = (float) p;
 		}
 	DL_TRY(dl_stop_check(stop, error));
-	DL_TRY(dl_metric_confusion(rows, classes, probability, target, weight, &confusion, error));
+	decision = probability;
+	if (width == 1)
+		DL_TRY(decide(scratch, rows, results, threshold, &decision, error));
+	DL_TRY(dl_metric_confusion(rows, classes, decision, target, weight, &confusion, error));
 	DL_TRY(dl_stop_check(stop, error));
 	add(metrics, count, "log_loss", dl_metric_log_loss(rows, classes, probability, target, weight));
 	DL_TRY(dl_stop_check(stop, error));
-	add(metrics, count, "accuracy", dl_metric_accuracy(rows, classes, probability, target, weight));
+	add(metrics, count, "accuracy", dl_metric_accuracy(rows, classes, decision, target, weight));
 	if (classes == 2)
 	{
 		double		area;
@@ -151,8 +166,8 @@ measure_labels(DlArena *scratch, int64_t rows, int32_t width, const double *resu
 }
 
 DlStatus
-dl_model_measure(DlArena *arena, DlTask task, const DlTrainSettings *settings, int64_t rows, int32_t width,
-				 const double *results, const double *target_values, const int32_t *target_codes, const float *weight,
+dl_model_measure(DlArena *arena, DlTask task, const DlTrainSettings *settings, double threshold, int64_t rows,
+				 int32_t width, const double *results, const double *target_values, const int32_t *target_codes, const float *weight,
 				 DlStop stop, int *count, DlMetricValue **metrics, DlError *error)
 {
 	DlArena    *scratch;
@@ -167,7 +182,7 @@ dl_model_measure(DlArena *arena, DlTask task, const DlTrainSettings *settings, i
 	else if (task == DL_TASK_MULTILABEL)
 		status = measure_labels(scratch, rows, width, results, target_values, weight, stop, count, *metrics, error);
 	else
-		status = measure_classes(scratch, rows, width, results, target_codes, weight, stop, count, *metrics, error);
+		status = measure_classes(scratch, threshold, rows, width, results, target_codes, weight, stop, count, *metrics, error);
 	dl_arena_destroy(scratch);
 	return status;
 }

@@ -40,6 +40,21 @@ typedef struct DlMetricValue
 	double		value;			/* may be NaN: stored as null */
 } DlMetricValue;
 
+/* One network that was trained, whether it became a member or not. */
+typedef struct DlTrialRecord
+{
+	const char *network;
+	const char *state;			/* "member", "not kept", "diverged", "no time" */
+	bool		log_target;
+	double		learning_rate;
+	double		weight_decay;
+	double		label_smoothing;
+	int			epochs;			/* run */
+	int			best_epoch;
+	double		measure;		/* of the deciding metric on the validation part (without: the loss), alone */
+	double		weight;
+} DlTrialRecord;
+
 /* What training leaves behind for a reader. */
 typedef struct DlTrainRecord
 {
@@ -62,6 +77,8 @@ typedef struct DlTrainRecord
 	int			best_epoch;		/* of the first member */
 	int			epoch_count;	/* of the first member */
 	DlEpoch    *epochs;			/* its learning curve */
+	int			trial_count;
+	DlTrialRecord *trials;		/* in the order of training */
 	const char *metric;			/* the one that decides deployment: "rmse", "log_loss" */
 	const char *metric_part;	/* the part it was measured on: "test", "validation", "train" */
 	int			metric_count;
@@ -114,6 +131,18 @@ typedef struct DlModel
 	/* classes: codes 0.. ; binary: output is the logit of class 1 */
 	DlVocabulary *labels;		/* NULL for regression and multilabel */
 
+	double		threshold;		/* binary: class 1 from a probability above it on; 0.5 */
+
+	/*
+	 * Prediction intervals of a regression of one value (conformal: Lei et al., 2018, with residuals by
+	 * predicted value): low and high added to a prediction are linear between the knots at[], constant beyond.
+	 */
+	double		interval_level; /* share of values within; 0: none */
+	int32_t		interval_count; /* of knots, ascending */
+	double	   *interval_at;
+	double	   *interval_low;
+	double	   *interval_high;
+
 	double		temperature;	/* logits of the averaged probabilities are divided by it; 1: as they are */
 
 	int32_t		column_count;	/* in the order of training */
@@ -140,6 +169,9 @@ extern const DlGraph *dl_model_graph(const DlModel *model, int member);
 
 /* Value of output k, not limited, of a member whose network gave z. */
 extern double dl_target_value(const DlTargetScaling *target, int32_t k, double z);
+
+/* The interval about a prediction; false: the model has none. */
+extern bool dl_model_interval(const DlModel *model, double prediction, double *low, double *high);
 
 /* value within what the target's training values span; for output k. */
 extern double dl_model_limit(const DlModel *model, int32_t k, double value);

@@ -60,6 +60,40 @@ dl_model_limit(const DlModel *model, int32_t k, double value)
 	return value > high ? high : value;
 }
 
+/* Position among the knots: *below, and how far on to the next one. */
+static double
+find_knot(const DlModel *model, double value, int32_t *below)
+{
+	int32_t		last = model->interval_count - 1;
+	double		width;
+
+	*below = 0;
+	if (last == 0 || !(value > model->interval_at[0]))
+		return 0;
+	while (*below < last && value >= model->interval_at[*below + 1])
+		(*below)++;
+	if (*below == last)
+		return 0;
+	width = model->interval_at[*below + 1] - model->interval_at[*below];
+	return (value - model->interval_at[*below]) / width;
+}
+
+bool
+dl_model_interval(const DlModel *model, double prediction, double *low, double *high)
+{
+	int32_t		below;
+	int32_t		above;
+	double		share;
+
+	if (model->interval_count == 0)
+		return false;
+	share = find_knot(model, prediction, &below);
+	above = share > 0 ? below + 1 : below;
+	*low = prediction + (1 - share) * model->interval_low[below] + share * model->interval_low[above];
+	*high = prediction + (1 - share) * model->interval_high[below] + share * model->interval_high[above];
+	return true;
+}
+
 int32_t
 dl_model_result_width(const DlModel *model)
 {

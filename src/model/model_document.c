@@ -6,6 +6,43 @@
 #include "model/model_internal.h"
 
 static void
+write_interval(const DlModel *model, DlJsonWriter *writer)
+{
+	dl_json_begin_object(writer, "interval");
+	dl_json_put_double(writer, "level", model->interval_level);
+	dl_document_write_doubles(writer, "at", model->interval_at, model->interval_count);
+	dl_document_write_doubles(writer, "low", model->interval_low, model->interval_count);
+	dl_document_write_doubles(writer, "high", model->interval_high, model->interval_count);
+	dl_json_end_object(writer);
+}
+
+static DlStatus
+read_interval(DlModel *model, const DlJson *target, DlError *error)
+{
+	DlJson		interval;
+	DlJson		at;
+	size_t		count = 0;
+
+	if (model->outputs != 1 || !dl_json_has(target, "interval"))
+		return DL_OK;
+	DL_TRY(dl_json_member(target, "interval", &interval, error));
+	DL_TRY(dl_json_member_finite(&interval, "level", &model->interval_level, error));
+	if (!(model->interval_level > 0 && model->interval_level < 1))
+		return dl_json_fail(&interval, error, "has a level that is not between 0 and 1");
+	DL_TRY(dl_json_array(&interval, "at", DL_MODEL_MAX_KNOTS, &at, &count, error));
+	if (count == 0)
+		return dl_json_fail(&at, error, "must not be empty");
+	DL_TRY(dl_document_read_doubles(model, &interval, "at", (int32_t) count, true, &model->interval_at, error));
+	DL_TRY(dl_document_read_doubles(model, &interval, "low", (int32_t) count, true, &model->interval_low, error));
+	DL_TRY(dl_document_read_doubles(model, &interval, "high", (int32_t) count, true, &model->interval_high, error));
+	for (size_t i = 1; i < count; i++)
+		if (!(model->interval_at[i] > model->interval_at[i - 1]))
+			return dl_json_fail(&at, error, "must ascend");
+	model->interval_count = (int32_t) count;
+	return DL_OK;
+}
+
+static void
 write_target(const DlModel *model, DlJsonWriter *writer)
 {
 	dl_json_begin_object(writer, "target");
@@ -19,6 +56,10 @@ write_target(const DlModel *model, DlJsonWriter *writer)
 	}
 	else
 		dl_json_put_double(writer, "temperature", model->temperature);
+	if (model->task == DL_TASK_BINARY)
+		dl_json_put_double(writer, "threshold", model->threshold);
+	if (model->interval_count > 0)
+		write_interval(model, writer);
 	if (model->labels != NULL)
 		dl_document_write_vocabulary(model->labels, "labels", writer);
 	dl_json_end_object(writer);
@@ -42,12 +83,12 @@ dl_document_write(const DlModel *model, DlJsonWriter *writer, DlTensorList *tens
 static DlStatus
 read_regression(DlModel *model, const DlJson *target, DlError *error)
 {
-	DL_TRY(dl_document_read_doubles(model, target, "low", false, &model->target_low, error));
-	DL_TRY(dl_document_read_doubles(model, target, "high", false, &model->target_high, error));
+	DL_TRY(dl_document_read_doubles(model, target, "low", model->outputs, false, &model->target_low, error));
+	DL_TRY(dl_document_read_doubles(model, target, "high", model->outputs, false, &model->target_high, error));
 	for (int32_t i = 0; i < model->outputs; i++)
 		if (model->target_low[i] > model->target_high[i])
 			return dl_json_fail(target, error, "has a low above its high");
-	return DL_OK;
+	return read_interval(model, target, error);
 }
 
 static DlStatus
@@ -61,6 +102,7 @@ read_target(DlModel *model, const DlJson *root, DlError *error)
 	DL_TRY(dl_json_member_string(&target, "type", model->arena, DL_MODEL_MAX_NAME, &model->target_type, error));
 	DL_TRY(dl_json_member_int32(&target, "outputs", 1, DL_NETWORK_MAX_WIDTH, &model->outputs, error));
 	model->temperature = 1;
+	model->threshold = 0.5;
 	if (model->task == DL_TASK_REGRESSION)
 		return read_regression(model, &target, error);
 
@@ -69,6 +111,8 @@ read_target(DlModel *model, const DlJson *root, DlError *error)
 		return dl_json_fail(&target, error, "has a temperature that is not positive");
 	if (model->task == DL_TASK_MULTILABEL)
 		return DL_OK;
+	if (model->task == DL_TASK_BINARY)
+		DL_TRY(dl_json_member_finite(&target, "threshold", &model->threshold, error));
 	DL_TRY(dl_document_read_vocabulary(model->arena, &target, "labels", &model->labels, error));
 	labels = dl_vocabulary_size(model->labels);
 	if (labels < 2 || (model->task == DL_TASK_BINARY ? labels != 2 || model->outputs != 1 : labels != model->outputs))

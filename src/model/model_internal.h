@@ -17,6 +17,7 @@
 #define DL_MODEL_MAX_WORDS (1 << 20)	/* of the features of a row, and inputs of a network */
 #define DL_MODEL_MAX_NAME 1024	/* bytes of a column's name, a type's name and the like */
 #define DL_MODEL_MAX_TEXT DL_SAFETENSORS_MAX_HEADER
+#define DL_MODEL_MAX_KNOTS 1024	/* of prediction intervals */
 #define DL_MODEL_MAX_ITEMS (1 << 24)	/* of any array of the document */
 
 /* Tensors to write, growing in an arena. */
@@ -73,10 +74,10 @@ extern DlStatus dl_document_read_record(DlModel *model, const DlJson *root, DlEr
  */
 extern void dl_document_write_graph(const DlModelNetwork *network, DlJsonWriter *writer);
 
-/* An array of one number for each output. */
+/* An array of that many numbers. */
 extern void dl_document_write_doubles(DlJsonWriter *writer, const char *key, const double *values, int32_t count);
-extern DlStatus dl_document_read_doubles(const DlModel *model, const DlJson *object, const char *key, bool finite,
-										 double **result, DlError *error);
+extern DlStatus dl_document_read_doubles(const DlModel *model, const DlJson *object, const char *key, int32_t expected,
+										 bool finite, double **result, DlError *error);
 
 /* All of it: model_document.c. */
 extern DlStatus dl_document_write(const DlModel *model, DlJsonWriter *writer, DlTensorList *tensors, DlError *error);

@@ -225,7 +225,7 @@ evaluate_query(const DlModel *model, const char *query, DlRows *rows)
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
-		status = dl_model_measure(e.arena, model->task, &model->record.settings, e.rows, e.width, e.results, e.values,
+		status = dl_model_measure(e.arena, model->task, &model->record.settings, model->threshold, e.rows, e.width, e.results, e.values,
 								  e.codes, NULL, (DlStop) {has_interrupt, NULL}, &count, &metrics, &error);
 	} while (status == DL_ERROR_CANCELLED); /* an interrupt need not be a cancel */
 	DL_CHECK(status, &error);

@@ -1,9 +1,9 @@
 /*
  * model_inspect.c
- *    Looking inside a model: dl.metadata, dl.summary, dl.history, of a value or of a
- *    version in the registry.
+ *    Looking inside a model: dl.metadata, dl.summary, dl.history, dl.trials, of a value
+ *    or of a version in the registry.
  *
- * summary and history need the right to use a model; metadata, which has the training
+ * summary, history and trials need the right to use a model; metadata, which has the training
  * query and all vocabularies, the right to read it.
  */
 #include "postgres.h"
@@ -28,6 +28,8 @@ PG_FUNCTION_INFO_V1(dl_sql_summary);
 PG_FUNCTION_INFO_V1(dl_sql_summary_name);
 PG_FUNCTION_INFO_V1(dl_sql_history);
 PG_FUNCTION_INFO_V1(dl_sql_history_name);
+PG_FUNCTION_INFO_V1(dl_sql_trials);
+PG_FUNCTION_INFO_V1(dl_sql_trials_name);
 
 /* --- metadata --- */
 
@@ -56,7 +58,7 @@ dl_sql_metadata_name(PG_FUNCTION_ARGS)
 	return metadata(dl_registry_bytes(name, dl_argument_version(fcinfo, 1), DL_RIGHT_READ));
 }
 
-/* --- the model that summary and history are about: pinned until the call's memory goes --- */
+/* --- the model that summary, history and trials are about: pinned until the call's memory goes --- */
 
 static const DlModel *
 model_of_value(FunctionCallInfo fcinfo)
@@ -159,6 +161,7 @@ put_labels(DlRows *rows, const DlModel *model)
 		const char *text = dl_vocabulary_text(model->labels, 1, &length);
 
 		put(rows, "model", "dl.predict gives", "the probability of \"%.*s\"", (int) length, text);
+		put(rows, "model", psprintf("dl.classify gives %.*s", (int) length, text), "above %.4g", model->threshold);
 	}
 }
 
@@ -184,6 +187,11 @@ put_model(DlRows *rows, const DlModel *model)
 	put(rows, "model", "target", "%s (%s)", model->target, model->target_type);
 	if (model->labels != NULL)
 		put_labels(rows, model);
+	if (model->interval_count > 0)
+		put(rows, "model", "prediction interval", "%g of the values, %d knot%s", model->interval_level, model->interval_count,
+			plural(model->interval_count));
+	if (model->temperature != 1)
+		put(rows, "model", "temperature", "%.4g", model->temperature);
 	if (model->member_count > 1)
 		put(rows, "model", "networks", "%d, whose results are averaged by weight", model->member_count);
 	for (int i = 0; i < model->member_count; i++)
@@ -351,4 +359,65 @@ Datum
 dl_sql_history_name(PG_FUNCTION_ARGS)
 {
 	return history(fcinfo, model_of_name(fcinfo));
+}
+
+/* --- trials --- */
+
+enum
+{
+	TRIAL_NUMBER,
+	TRIAL_NETWORK,
+	TRIAL_TARGET,
+	TRIAL_LEARNING_RATE,
+	TRIAL_WEIGHT_DECAY,
+	TRIAL_LABEL_SMOOTHING,
+	TRIAL_EPOCHS,
+	TRIAL_BEST_EPOCH,
+	TRIAL_MEASURE,
+	TRIAL_WEIGHT,
+	TRIAL_STATE,
+	TRIAL_COLUMNS
+};
+
+static Datum
+trials(FunctionCallInfo fcinfo, const DlModel *model)
+{
+	DlRows		rows;
+
+	dl_rows_begin(fcinfo, &rows);
+	for (int i = 0; i < model->record.trial_count; i++)
+	{
+		const DlTrialRecord *trial = &model->record.trials[i];
+		Datum		values[TRIAL_COLUMNS];
+		bool		nulls[TRIAL_COLUMNS] = {false};
+
+		values[TRIAL_NUMBER] = Int32GetDatum(i + 1);
+		values[TRIAL_NETWORK] = model_text(trial->network, strlen(trial->network));
+		values[TRIAL_TARGET] = CStringGetTextDatum(trial->log_target ? "logarithm" : "value");
+		nulls[TRIAL_TARGET] = model->task != DL_TASK_REGRESSION;
+		values[TRIAL_LEARNING_RATE] = Float8GetDatum(trial->learning_rate);
+		values[TRIAL_WEIGHT_DECAY] = Float8GetDatum(trial->weight_decay);
+		values[TRIAL_LABEL_SMOOTHING] = Float8GetDatum(trial->label_smoothing);
+		values[TRIAL_EPOCHS] = Int32GetDatum(trial->epochs);
+		values[TRIAL_BEST_EPOCH] = Int32GetDatum(trial->best_epoch);
+		nulls[TRIAL_BEST_EPOCH] = trial->best_epoch == 0;
+		values[TRIAL_MEASURE] = Float8GetDatum(trial->measure);
+		nulls[TRIAL_MEASURE] = isnan(trial->measure);
+		values[TRIAL_WEIGHT] = Float8GetDatum(trial->weight);
+		values[TRIAL_STATE] = model_text(trial->state, strlen(trial->state));
+		dl_rows_put(&rows, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+Datum
+dl_sql_trials(PG_FUNCTION_ARGS)
+{
+	return trials(fcinfo, model_of_value(fcinfo));
+}
+
+Datum
+dl_sql_trials_name(PG_FUNCTION_ARGS)
+{
+	return trials(fcinfo, model_of_name(fcinfo));
 }

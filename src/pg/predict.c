@@ -1,11 +1,13 @@
 /*
  * predict.c
  *    The scoring functions: dl.predict, dl.classify, dl.probabilities,
- *    dl.predict_array, dl.embed, row by row.
+ *    dl.predict_array, dl.embed, dl.predict_interval, row by row.
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
+#include "funcapi.h"
 #include "pg/bridge.h"
 #include "pg/compat.h"
 #include "pg/predict_call.h"
@@ -19,6 +21,7 @@ PG_FUNCTION_INFO_V1(dl_sql_classify);
 PG_FUNCTION_INFO_V1(dl_sql_probabilities);
 PG_FUNCTION_INFO_V1(dl_sql_predict_array);
 PG_FUNCTION_INFO_V1(dl_sql_embed);
+PG_FUNCTION_INFO_V1(dl_sql_predict_interval);
 
 static void
 wrong_function(const char *function, const DlModel *model, const char *hint)
@@ -60,7 +63,7 @@ most_likely(const DlPredictCall *call)
 	int32_t		best = 0;
 
 	if (call->width == 1)
-		return call->results[0] > 0.5;
+		return call->results[0] > call->model->threshold;
 	for (int32_t k = 1; k < call->width; k++)
 		if (call->results[k] > call->results[best])
 			best = k;
@@ -171,4 +174,33 @@ dl_sql_embed(PG_FUNCTION_ARGS)
 	for (int32_t k = 0; k < width; k++)
 		values[k] = Float4GetDatum(hidden[k]);
 	PG_RETURN_ARRAYTYPE_P(real_array(values, width));
+}
+
+Datum
+dl_sql_predict_interval(PG_FUNCTION_ARGS)
+{
+	DlPredictCall *call = dl_predict_call(fcinfo);
+	TupleDesc	tupdesc;
+	Datum		values[3];
+	bool		nulls[3] = {false};
+	double		low;
+	double		high;
+
+	if (call == NULL)
+		PG_RETURN_NULL();
+	if (call->model->task != DL_TASK_REGRESSION || call->width != 1)
+		wrong_function("dl.predict_interval", call->model, call->model->task == DL_TASK_REGRESSION ?
+					   "Use dl.predict_array." : "Use dl.probabilities.");
+	dl_predict_score(call);
+	if (!dl_model_interval(call->model, call->results[0], &low, &high))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the model was trained without prediction intervals"),
+				 errhint("Train it with prediction_interval => 0.9, for example.")));
+	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "dl.predict_interval must return a row");
+	values[0] = Float8GetDatum(call->results[0]);
+	values[1] = Float8GetDatum(low);
+	values[2] = Float8GetDatum(high);
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc), values, nulls));
 }

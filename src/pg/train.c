@@ -59,12 +59,16 @@ static const Argument argument_table[] = {
 	{13, ARGUMENT_TEXT, "split_key"},
 	{14, ARGUMENT_TEXT, "weight_column"},
 	{15, ARGUMENT_BIGINT, "seed"},
-	{16, ARGUMENT_TEXT, "device"},
-	{17, ARGUMENT_TEXT, "matmul_precision"},
+	{16, ARGUMENT_TEXT, "effort"},
+	{17, ARGUMENT_REAL, "max_seconds"},
+	{18, ARGUMENT_TEXT, "optimize"},
+	{19, ARGUMENT_REAL, "prediction_interval"},
+	{20, ARGUMENT_TEXT, "device"},
+	{21, ARGUMENT_TEXT, "matmul_precision"},
 };
 
-#define ARGUMENT_QUIET 18
-#define ARGUMENT_OPTIONS 19
+#define ARGUMENT_QUIET 22
+#define ARGUMENT_OPTIONS 23
 
 typedef struct Training
 {
@@ -263,6 +267,9 @@ dl_sql_train(PG_FUNCTION_ARGS)
 	t->training = dl_training_begin(true, dl_setting_training_memory());
 	read_rows(t);
 	take_incumbent(t, &deployed);
+	INSTR_TIME_SET_CURRENT(ended);
+	INSTR_TIME_SUBTRACT(ended, started);
+	t->request.options.seconds_before = INSTR_TIME_GET_DOUBLE(ended);
 	dl_training_run(t->training, &t->request, t->quiet, &t->result);
 	dl_training_end(t->training);
 

@@ -86,6 +86,26 @@ find_class_weight(const char *name, int32_t *result)
 	return strcmp(name, "balanced") == 0 || strcmp(name, "none") == 0;
 }
 
+static bool
+find_effort(const char *name, int32_t *result)
+{
+	DlEffort	value;
+	bool		found = dl_effort_by_name(name, &value);
+
+	*result = (int32_t) value;
+	return found;
+}
+
+static bool
+find_optimize(const char *name, int32_t *result)
+{
+	DlOptimize	value;
+	bool		found = dl_optimize_by_name(name, &value);
+
+	*result = (int32_t) value;
+	return found;
+}
+
 static const char *
 scaling_names(void)
 {
@@ -109,6 +129,7 @@ static const Option option_table[] = {
 	{"class_weight", OPTION_NAME, PLACE(fit.class_weight), 0, 0, find_class_weight, class_weight_names},
 	{"device", OPTION_TEXT, PLACE(device), 0, 0, NULL, NULL},
 	{"early_stopping", OPTION_INTEGER, PLACE(fit.early_stopping), 0, 1000000, NULL, NULL},
+	{"effort", OPTION_NAME, PLACE(fit.effort), 0, 0, find_effort, dl_effort_names},
 	{"epochs", OPTION_INTEGER, PLACE(fit.epochs), 1, 1000000, NULL, NULL},
 	{"gradient_clip", OPTION_REAL, PLACE(fit.gradient_clip), 0, 1e9, NULL, NULL},
 	{"label_smoothing", OPTION_REAL, PLACE(fit.label_smoothing), 0, 0.999, NULL, NULL},
@@ -117,13 +138,16 @@ static const Option option_table[] = {
 	{"loss_parameter", OPTION_REAL, PLACE(fit.loss_parameter), 0, 1e9, NULL, NULL},
 	{"matmul_precision", OPTION_TEXT, PLACE(matmul_precision), 0, 0, NULL, NULL},
 	{"max_levels", OPTION_INTEGER, PLACE(fit.max_levels), 0, 10000000, NULL, NULL},
+	{"max_seconds", OPTION_REAL, PLACE(fit.max_seconds), 0.001, 1e9, NULL, NULL},
 	{"members", OPTION_INTEGER, PLACE(fit.members), 1, DL_MODEL_MAX_MEMBERS, NULL, NULL},
 	{"min_count", OPTION_INTEGER, PLACE(fit.min_count), 1, 1000000000, NULL, NULL},
 	{"momentum", OPTION_REAL, PLACE(fit.momentum), 0, 0.99999, NULL, NULL},
 	{"nesterov", OPTION_BOOLEAN, PLACE(fit.nesterov), 0, 1, NULL, NULL},
 	{"network", OPTION_TEXT, PLACE(fit.network), 0, 0, NULL, NULL},
 	{"one_hot", OPTION_INTEGER, PLACE(fit.one_hot), 0, 1000, NULL, NULL},
+	{"optimize", OPTION_NAME, PLACE(fit.optimize), 0, 0, find_optimize, dl_optimize_names},
 	{"optimizer", OPTION_NAME, PLACE(fit.optimizer), 0, 0, find_optimizer, dl_optimizer_names},
+	{"prediction_interval", OPTION_REAL, PLACE(fit.prediction_interval), 0.01, 0.999, NULL, NULL},
 	{"scaling", OPTION_NAME, PLACE(fit.scaling), 0, 0, find_scaling, scaling_names},
 	{"schedule", OPTION_NAME, PLACE(fit.schedule), 0, 0, find_schedule, dl_schedule_names},
 	{"seed", OPTION_BIGINT, PLACE(fit.seed), 0, 0, NULL, NULL},

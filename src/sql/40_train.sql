@@ -31,6 +31,10 @@ CREATE FUNCTION dl.train(
 	split_key        text DEFAULT NULL,
 	weight_column    text DEFAULT NULL,
 	seed             bigint DEFAULT NULL,
+	effort           text DEFAULT NULL,
+	max_seconds      double precision DEFAULT NULL,
+	optimize         text DEFAULT NULL,
+	prediction_interval double precision DEFAULT NULL,
 	device           text DEFAULT 'auto',
 	matmul_precision text DEFAULT 'high',
 	quiet            boolean DEFAULT false,
@@ -38,5 +42,5 @@ CREATE FUNCTION dl.train(
 ) RETURNS dl.training
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000
 AS 'MODULE_PATHNAME', 'dl_sql_train';
-COMMENT ON FUNCTION dl.train(text, text, text, text, text, integer, integer, double precision, text, integer, double precision, double precision, text, text, text, bigint, text, text, boolean, jsonb) IS
+COMMENT ON FUNCTION dl.train(text, text, text, text, text, integer, integer, double precision, text, integer, double precision, double precision, text, text, text, bigint, text, double precision, text, double precision, text, text, boolean, jsonb) IS
 	'trains a network on the rows of a query (a SELECT, or the name of a table) to predict its column target, and stores it as a new version of model; an argument that is NULL is chosen from the data';

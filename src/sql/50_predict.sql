@@ -59,3 +59,22 @@ LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100
 AS 'MODULE_PATHNAME', 'dl_sql_embed';
 COMMENT ON FUNCTION dl.embed(dl.model, VARIADIC "any") IS
 	'the last hidden layer for one row; casts to the type vector of pgvector. model: a value; columns: all of the model in the order of training, or one row, matched by names';
+
+CREATE TYPE dl.prediction AS (
+	value double precision,
+	low   double precision,
+	high  double precision
+);
+COMMENT ON TYPE dl.prediction IS 'what dl.predict_interval returns: the predicted value, and the interval that holds the true one with the probability that prediction_interval said in training';
+
+CREATE FUNCTION dl.predict_interval(model text, VARIADIC columns "any") RETURNS dl.prediction
+LANGUAGE C STABLE PARALLEL SAFE COST 100
+AS 'MODULE_PATHNAME', 'dl_sql_predict_interval';
+COMMENT ON FUNCTION dl.predict_interval(text, VARIADIC "any") IS
+	'the predicted value of one row and its prediction interval, of a model trained with prediction_interval. model: the name of a model, which means its deployed version; columns: all of the model in the order of training, or one row, matched by names';
+
+CREATE FUNCTION dl.predict_interval(model dl.model, VARIADIC columns "any") RETURNS dl.prediction
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100
+AS 'MODULE_PATHNAME', 'dl_sql_predict_interval';
+COMMENT ON FUNCTION dl.predict_interval(dl.model, VARIADIC "any") IS
+	'the predicted value of one row and its prediction interval, of a model trained with prediction_interval. model: a value; columns: all of the model in the order of training, or one row, matched by names';

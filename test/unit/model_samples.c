@@ -173,6 +173,7 @@ add_target(Maker *maker, const ModelSample *sample)
 	model->target_type = sample->task == DL_TASK_REGRESSION ? "real" : "text";
 	model->outputs = sample->task == DL_TASK_BINARY ? 1 : sample->outputs;
 	model->temperature = sample->task == DL_TASK_REGRESSION ? 1 : 1.25;
+	model->threshold = sample->task == DL_TASK_BINARY ? 0.375 : 0.5;
 	n = (size_t) model->outputs;
 	if (sample->task == DL_TASK_BINARY || sample->task == DL_TASK_MULTICLASS)
 		DL_TRY(add_vocabulary(maker, sample->outputs, false, &model->labels));

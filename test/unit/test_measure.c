@@ -31,27 +31,27 @@ test_values(void)
 	DlMetricValue *m;
 	int			count;
 
-	dl_model_measure(arena, DL_TASK_REGRESSION, &settings, 4, 1, results, target, NULL, NULL, (DlStop) {0}, &count, &m, NULL);
+	dl_model_measure(arena, DL_TASK_REGRESSION, &settings, 0.5, 4, 1, results, target, NULL, NULL, (DlStop) {0}, &count, &m, NULL);
 	is_text(m[0].name, dl_deciding_metric(DL_TASK_REGRESSION, &settings), "the deciding metric comes first");
 	is_close(value_of(count, m, "rmse"), sqrt(2), 1e-6, "rmse");
 	is_close(value_of(count, m, "mae"), 1, 1e-6, "mae");
 	is_close(value_of(count, m, "r2"), 1 - 8.0 / 10, 1e-6, "r2");
-	dl_model_measure(arena, DL_TASK_REGRESSION, &settings, 4, 1, results, target, NULL, weight, (DlStop) {0}, &count, &m, NULL);
+	dl_model_measure(arena, DL_TASK_REGRESSION, &settings, 0.5, 4, 1, results, target, NULL, weight, (DlStop) {0}, &count, &m, NULL);
 	is_close(value_of(count, m, "rmse"), sqrt(12.0 / 5), 1e-6, "weighted rmse");
 	is_close(value_of(count, m, "mae"), 6.0 / 5, 1e-6, "weighted mae");
 
 	/* the loss decides what decides */
 	settings.loss = DL_TRAIN_MAE;
-	dl_model_measure(arena, DL_TASK_REGRESSION, &settings, 4, 1, results, target, NULL, NULL, (DlStop) {0}, &count, &m, NULL);
+	dl_model_measure(arena, DL_TASK_REGRESSION, &settings, 0.5, 4, 1, results, target, NULL, NULL, (DlStop) {0}, &count, &m, NULL);
 	is_text(m[0].name, "mae", "mae decides where it is the loss");
 	ok(count == 3, "and comes once");
 	settings.loss = DL_TRAIN_QUANTILE;
 	settings.loss_parameter = 0.9;
-	dl_model_measure(arena, DL_TASK_REGRESSION, &settings, 4, 1, results, target, NULL, NULL, (DlStop) {0}, &count, &m, NULL);
+	dl_model_measure(arena, DL_TASK_REGRESSION, &settings, 0.5, 4, 1, results, target, NULL, NULL, (DlStop) {0}, &count, &m, NULL);
 	is_text(m[0].name, "quantile_loss(0.9)", "the loss of a quantile, too");
 	is_close(m[0].value, (0.9 * 2 + 0.1 * 2) / 4, 1e-6, "... its value");
 	settings.loss_parameter = 0;
-	dl_model_measure(arena, DL_TASK_REGRESSION, &settings, 2, 2, results, target, NULL, NULL, (DlStop) {0}, &count, &m, NULL);
+	dl_model_measure(arena, DL_TASK_REGRESSION, &settings, 0.5, 2, 2, results, target, NULL, NULL, (DlStop) {0}, &count, &m, NULL);
 	is_text(m[0].name, "quantile_loss(0.5)", "the median by default");
 	is_close(m[0].value, 0.5, 1e-6, "... a mean over several values");
 	settings.loss = DL_TRAIN_MSE;
@@ -62,7 +62,7 @@ test_values(void)
 		far[i] = 1e9 + results[i] / 16;
 		far_target[i] = 1e9 + target[i] / 16;
 	}
-	dl_model_measure(arena, DL_TASK_REGRESSION, &settings, 4, 1, far, far_target, NULL, NULL, (DlStop) {0}, &count, &m, NULL);
+	dl_model_measure(arena, DL_TASK_REGRESSION, &settings, 0.5, 4, 1, far, far_target, NULL, NULL, (DlStop) {0}, &count, &m, NULL);
 	is_close(value_of(count, m, "rmse"), sqrt(2) / 16, 1e-7, "rmse far from zero");
 	is_close(value_of(count, m, "r2"), 1 - 8.0 / 10, 1e-6, "r2 far from zero");
 }
@@ -76,7 +76,7 @@ test_several_values(void)
 	DlMetricValue *m;
 	int			count;
 
-	dl_model_measure(arena, DL_TASK_REGRESSION, &settings, 2, 2, results, target, NULL, NULL, (DlStop) {0}, &count, &m, NULL);
+	dl_model_measure(arena, DL_TASK_REGRESSION, &settings, 0.5, 2, 2, results, target, NULL, NULL, (DlStop) {0}, &count, &m, NULL);
 	is_close(value_of(count, m, "rmse"), sqrt(0.0625 / 4), 1e-6, "rmse over columns of different sizes");
 	is_close(value_of(count, m, "mae"), 0.25 / 4, 1e-6, "mae over columns of different sizes");
 }
@@ -90,7 +90,7 @@ test_binary(void)
 	DlMetricValue *m;
 	int			count;
 
-	dl_model_measure(arena, DL_TASK_BINARY, &settings, 4, 1, results, NULL, codes, NULL, (DlStop) {0}, &count, &m, NULL);
+	dl_model_measure(arena, DL_TASK_BINARY, &settings, 0.5, 4, 1, results, NULL, codes, NULL, (DlStop) {0}, &count, &m, NULL);
 	is_text(m[0].name, dl_deciding_metric(DL_TASK_BINARY, &settings), "the deciding metric comes first");
 	is_close(value_of(count, m, "log_loss"), -(log(0.9) + log(0.8) + log(0.4) + log(0.4)) / 4, 1e-6, "log_loss");
 	is_close(value_of(count, m, "accuracy"), 0.5, 1e-9, "accuracy");
@@ -98,7 +98,11 @@ test_binary(void)
 	is_close(value_of(count, m, "precision"), 0.5, 1e-9, "precision");
 	is_close(value_of(count, m, "recall"), 0.5, 1e-9, "recall");
 	is_close(value_of(count, m, "f1"), 0.5, 1e-9, "f1");
-	ok(dl_model_measure(arena, DL_TASK_BINARY, &settings, 1, 1, one_class, NULL, codes, NULL, (DlStop) {0}, &count, &m, NULL) == DL_OK &&
+	/* the probabilities are 0.1, 0.8, ... : a higher threshold leaves fewer of class 1, and the others as they are */
+	dl_model_measure(arena, DL_TASK_BINARY, &settings, 0.99, 4, 1, results, NULL, codes, NULL, (DlStop) {0}, &count, &m, NULL);
+	is_close(value_of(count, m, "recall"), 0, 1e-9, "recall of a threshold above all probabilities");
+	is_close(value_of(count, m, "roc_auc"), 0.75, 1e-9, "and the same roc_auc");
+	ok(dl_model_measure(arena, DL_TASK_BINARY, &settings, 0.5, 1, 1, one_class, NULL, codes, NULL, (DlStop) {0}, &count, &m, NULL) == DL_OK &&
 	   isnan(value_of(count, m, "roc_auc")), "roc_auc of one class is not a number");
 }
 
@@ -110,7 +114,7 @@ test_multiclass(void)
 	DlMetricValue *m;
 	int			count;
 
-	dl_model_measure(arena, DL_TASK_MULTICLASS, &settings, 3, 3, results, NULL, codes, NULL, (DlStop) {0}, &count, &m, NULL);
+	dl_model_measure(arena, DL_TASK_MULTICLASS, &settings, 0.5, 3, 3, results, NULL, codes, NULL, (DlStop) {0}, &count, &m, NULL);
 	is_close(value_of(count, m, "log_loss"), -(log(0.7) + log(0.6) + log(0.2)) / 3, 1e-6, "log_loss of three classes");
 	is_close(value_of(count, m, "accuracy"), 2.0 / 3, 1e-9, "accuracy of three classes");
 }
@@ -123,7 +127,7 @@ test_multilabel(void)
 	DlMetricValue *m;
 	int			count;
 
-	dl_model_measure(arena, DL_TASK_MULTILABEL, &settings, 2, 2, results, target, NULL, NULL, (DlStop) {0}, &count, &m, NULL);
+	dl_model_measure(arena, DL_TASK_MULTILABEL, &settings, 0.5, 2, 2, results, target, NULL, NULL, (DlStop) {0}, &count, &m, NULL);
 	is_close(value_of(count, m, "log_loss"), -(log(0.9) + log(0.8) + log(0.4) + log(0.4)) / 4, 1e-6, "log_loss of labels");
 	is_close(value_of(count, m, "accuracy"), 0.5, 1e-9, "accuracy of labels");
 }

@@ -1,0 +1,336 @@
+/*
+ * test_fit_tables.c
+ *    What the default does with a table: several different networks weighed by
+ *    validation rows, logarithms of skewed targets, calibrated probabilities,
+ *    thresholds, prediction intervals, and a limit of time.
+ */
+#include "tap.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "core/random.h"
+#include "fit_rows.h"
+
+static double
+seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double) now.tv_sec + (double) now.tv_nsec * 1e-9;
+}
+
+/* y of two numbers and noise; what of it depends on the test. */
+typedef enum Target
+{
+	WAVE,						/* sin(3 a) + b, noise that grows with b */
+	SKEWED,						/* exp of the same */
+	COIN						/* class 1 with probability sigmoid(2 a - 2) */
+} Target;
+
+static void
+begin(FitTable *t, Target target, int rows)
+{
+	static const char *const labels[] = {"no", "yes"};
+	static const int32_t map[] = {0, 1};
+	DlRandom	random;
+
+	fit_begin(t, target == COIN ? DL_TASK_BINARY : DL_TASK_REGRESSION, 1);
+	fit_column(t, "a", DL_COLUMN_NUMBER, NULL);
+	fit_column(t, "b", DL_COLUMN_NUMBER, NULL);
+	t->request.options.network = NULL;
+	t->request.options.threads = 2;
+	t->request.options.epochs = 10;
+	if (target == COIN)
+		fit_labels(t, labels, 2, map);
+	fit_rows_begin(t, 0);
+	dl_random_seed(&random, 7, 0);
+	for (int i = 0; i < rows; i++)
+	{
+		double		a = dl_random_normal(&random);
+		double		b = dl_random_uniform(&random);
+		double		y = sin(3 * a) + b + 0.3 * b * dl_random_normal(&random);
+
+		fit_number(t, 0, a);
+		fit_number(t, 1, b);
+		if (target == COIN)
+			fit_code(t, dl_random_uniform(&random) < 1 / (1 + exp(2 - 2 * a)));
+		else
+			fit_target(t, 0, target == SKEWED ? exp(2 * y) : y);
+		fit_row(t, dl_hash_mix(3, (uint64_t) i), 1, i % 4 == 0 ? DL_PART_VALIDATION : i % 4 == 1 ? DL_PART_TEST : DL_PART_TRAIN);
+	}
+	t->request.split_by_column = true;
+}
+
+static void
+test_trials(void)
+{
+	FitTable	t;
+	DlModel    *model;
+	double		sum = 0;
+	double		best = INFINITY;
+	int			kept = 0;
+
+	begin(&t, WAVE, 800);
+	ok(fit_run(&t, NULL) == DL_OK, "a table trains without a network given");
+	model = fit_decode(&t);
+	ok(model != NULL && model->record.trial_count == 8 && model->network_count == 8, "eight different networks");
+	for (int i = 0; model != NULL && i < model->record.trial_count; i++)
+	{
+		const DlTrialRecord *trial = &model->record.trials[i];
+
+		sum += trial->weight;
+		kept += trial->weight > 0;
+		best = fmin(best, trial->measure);
+		ok(trial->epochs == 10 && trial->best_epoch >= 1 && trial->measure > 0 && trial->network[0] != '\0',
+		   "trial %d: %s, %g", i + 1, trial->state, trial->measure);
+	}
+	is_close(sum, 1, 1e-9, "the weights sum to 1");
+	ok(model != NULL && kept == model->member_count, "members are the trials with a weight: %d", kept);
+	ok(fit_metric(model, "r2") > 0.85, "r2 %g", fit_metric(model, "r2"));
+	ok(model != NULL && strstr(model->record.choices, "trials: 8 networks") != NULL, "the record says so");
+	dl_model_destroy(model);
+	fit_free(&t);
+}
+
+static void
+test_effort(void)
+{
+	FitTable	t;
+	DlModel    *model;
+
+	begin(&t, WAVE, 800);
+	t.request.options.effort = DL_EFFORT_FAST;
+	t.request.options.epochs = DL_UNSET;
+	ok(fit_run(&t, NULL) == DL_OK, "effort fast");
+	model = fit_decode(&t);
+	ok(model != NULL && model->member_count == 1 && model->record.epoch_count == 64, "is one network of half the epochs");
+	dl_model_destroy(model);
+	fit_free(&t);
+}
+
+static void
+test_logarithm(void)
+{
+	FitTable	t;
+	DlModel    *model;
+	int			logs = 0;
+
+	begin(&t, SKEWED, 800);
+	ok(fit_run(&t, NULL) == DL_OK, "a skewed target trains");
+	model = fit_decode(&t);
+	for (int i = 0; model != NULL && i < model->record.trial_count; i++)
+		logs += model->record.trials[i].log_target;
+	ok(logs == 2, "some of its networks learn logarithms: %d", logs);
+	ok(fit_metric(model, "r2") > 0.4, "r2 %g", fit_metric(model, "r2"));
+	dl_model_destroy(model);
+	fit_free(&t);
+
+	begin(&t, WAVE, 800);
+	ok(fit_run(&t, NULL) == DL_OK, "a target that is not skewed trains");
+	model = fit_decode(&t);
+	for (int i = 0; model != NULL && i < model->record.trial_count; i++)
+		ok(!model->record.trials[i].log_target, "as it is");
+	dl_model_destroy(model);
+	fit_free(&t);
+}
+
+/* Scores the rows of a part; visit gets target and result. */
+static void
+score_part(const FitTable *t, const DlModel *model, int part, void (*visit) (void *context, const DlModel *model, double target, double result),
+		   void *context)
+{
+	DlArena    *arena;
+	DlScorer   *scorer;
+	DlError		error;
+
+	if (dl_arena_create(0, &arena, &error) != DL_OK || dl_scorer_create(arena, model, 1, &scorer, &error) != DL_OK)
+		return;
+	for (int64_t i = part; i < dl_dataset_rows(t->dataset); i += 4)
+	{
+		const uint32_t *record = dl_dataset_record(t->dataset, (uint32_t) i);
+		double		result;
+		float		target;
+
+		memcpy(&target, record + DL_RECORD_TARGET, sizeof(target));
+		if (model->task == DL_TASK_BINARY)
+			target = (float) record[DL_RECORD_TARGET];
+		if (dl_scorer_run(scorer, 1, record + t->layout.feature_word, t->layout.feature_words, &result, &error) == DL_OK)
+			visit(context, model, target, result);
+	}
+	dl_arena_destroy(arena);
+}
+
+typedef struct Coverage
+{
+	int			rows;
+	int			inside;
+	double		narrowest;
+	double		widest;
+} Coverage;
+
+static void
+cover(void *context, const DlModel *model, double target, double result)
+{
+	Coverage   *c = context;
+	double		low = 0;
+	double		high = 0;
+
+	if (!dl_model_interval(model, result, &low, &high))
+		return;
+	c->rows++;
+	c->inside += target >= low && target <= high;
+	c->narrowest = fmin(c->narrowest, high - low);
+	c->widest = fmax(c->widest, high - low);
+}
+
+static void
+test_interval(void)
+{
+	FitTable	t;
+	DlModel    *model;
+	Coverage	c = {.narrowest = INFINITY};
+	double		low;
+	double		high;
+
+	begin(&t, WAVE, 4000);
+	t.request.options.prediction_interval = 0.9;
+	t.request.options.members = 2;
+	ok(fit_run(&t, NULL) == DL_OK, "a prediction interval");
+	model = fit_decode(&t);
+	ok(model != NULL && model->interval_level == 0.9 && model->interval_count == 5, "has its knots");
+	if (model != NULL)
+		score_part(&t, model, 1, cover, &c);
+	ok(c.rows == 1000 && c.inside > 0.87 * c.rows && c.inside < 0.93 * c.rows, "holds %d of %d test rows", c.inside, c.rows);
+	ok(c.widest > 1.2 * c.narrowest, "and is wider where the target is less certain: %g, %g", c.narrowest, c.widest);
+	if (model != NULL)
+	{
+		ok(dl_model_interval(model, -1e9, &low, &high) && high - low < 10, "far below all knots");
+		ok(dl_model_interval(model, NAN, &low, &high), "of what is no number");
+	}
+	dl_model_destroy(model);
+	fit_free(&t);
+
+	begin(&t, WAVE, 60);
+	t.request.options.prediction_interval = 0.95;
+	ok(fit_run(&t, NULL) == DL_ERROR_DATA && strstr(t.error.hint, "39") != NULL, "too few rows: %s", t.error.message);
+	fit_free(&t);
+}
+
+typedef struct Reliability
+{
+	double		predicted[10];
+	double		true_share[10];
+	int			count[10];
+	int			rows;
+	int			positive;
+} Reliability;
+
+static void
+rely(void *context, const DlModel *model, double target, double result)
+{
+	Reliability *r = context;
+	int			bin = result >= 1 ? 9 : (int) (result * 10);
+
+	r->predicted[bin] += result;
+	r->true_share[bin] += target;
+	r->count[bin]++;
+	r->rows++;
+	r->positive += result > model->threshold;
+}
+
+static void
+test_probabilities(void)
+{
+	FitTable	t;
+	DlModel    *model;
+	Reliability r = {0};
+	Reliability f1 = {0};
+	double		error = 0;
+
+	begin(&t, COIN, 4000);
+	t.request.options.members = 2;
+	ok(fit_run(&t, NULL) == DL_OK, "probabilities");
+	model = fit_decode(&t);
+	ok(model != NULL && model->temperature > 0.2 && model->temperature < 5 && model->temperature != 1, "have a temperature: %g",
+	   model != NULL ? model->temperature : NAN);
+	if (model != NULL)
+		score_part(&t, model, 1, rely, &r);
+	for (int i = 0; i < 10; i++)
+		error += fabs(r.predicted[i] - r.true_share[i]) / r.rows;
+	ok(r.rows == 1000 && error < 0.04, "expected calibration error %g", error);
+	ok(model != NULL && model->threshold == 0.5, "the threshold is 0.5");
+	dl_model_destroy(model);
+	fit_free(&t);
+
+	begin(&t, COIN, 4000);
+	t.request.options.members = 2;
+	t.request.options.optimize = DL_OPTIMIZE_F1;
+	ok(fit_run(&t, NULL) == DL_OK, "a threshold for f1");
+	model = fit_decode(&t);
+	ok(model != NULL && model->threshold > 0.2 && model->threshold < 0.45, "lies lower, where the class is rare: %g",
+	   model != NULL ? model->threshold : NAN);
+	if (model != NULL)
+		score_part(&t, model, 1, rely, &f1);
+	ok(f1.positive > r.positive, "finds more of it");
+	dl_model_destroy(model);
+	fit_free(&t);
+
+	begin(&t, WAVE, 100);
+	t.request.options.optimize = DL_OPTIMIZE_F1;
+	ok(fit_run(&t, NULL) == DL_ERROR_INVALID, "a value has no threshold: %s", t.error.message);
+	fit_free(&t);
+	begin(&t, COIN, 100);
+	t.request.options.prediction_interval = 0.9;
+	ok(fit_run(&t, NULL) == DL_ERROR_INVALID, "a class has no interval: %s", t.error.message);
+	fit_free(&t);
+}
+
+static void
+test_time(void)
+{
+	FitTable	t;
+	DlModel    *model;
+	double		started;
+	double		took;
+	int			run = 0;
+
+	begin(&t, WAVE, 800);
+	t.request.options.epochs = 100000;
+	t.request.options.max_seconds = 1.5;
+	started = seconds();
+	ok(fit_run(&t, NULL) == DL_OK, "a limit of time");
+	took = seconds() - started;
+	model = fit_decode(&t);
+	ok(took > 1 && took < 3, "is kept: %.2f s", took);
+	for (int i = 0; model != NULL && i < model->record.trial_count; i++)
+		run += strcmp(model->record.trials[i].state, "no time") != 0;
+	ok(run == 2, "as many networks as threads run: %d", run);
+	ok(model != NULL && model->record.epochs[model->record.epoch_count - 1].learning_rate < 0.05,
+	   "and the learning rate falls to its end: %g", model != NULL ? model->record.epochs[model->record.epoch_count - 1].learning_rate : NAN);
+	ok(fit_metric(model, "r2") > 0.8, "r2 %g", fit_metric(model, "r2"));
+	dl_model_destroy(model);
+	fit_free(&t);
+
+	begin(&t, WAVE, 400);
+	t.request.options.max_seconds = 1000;
+	ok(fit_run(&t, NULL) == DL_OK, "a limit that is not reached");
+	model = fit_decode(&t);
+	ok(model != NULL && model->record.epoch_count == 10 && strcmp(model->record.trials[7].state, "no time") != 0, "changes nothing");
+	dl_model_destroy(model);
+	fit_free(&t);
+}
+
+int
+main(void)
+{
+	test_trials();
+	test_effort();
+	test_logarithm();
+	test_interval();
+	test_probabilities();
+	test_time();
+	return done_testing();
+}
