@@ -65,7 +65,8 @@ typedef enum DlInit
 {
 	DL_INIT_CONSTANT,			/* value */
 	DL_INIT_NORMAL,				/* mean 0, deviation value */
-	DL_INIT_UNIFORM				/* between -value and value */
+	DL_INIT_UNIFORM,			/* between -value and value */
+	DL_INIT_DATA				/* as normal, until training fits it to its rows (nn/trainer_initialise.c) */
 } DlInit;
 
 typedef struct DlParameterInfo

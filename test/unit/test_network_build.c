@@ -232,6 +232,20 @@ test_initial(void)
 	ok(has_info(&b, "output.bias", DL_INIT_CONSTANT, 0, 0.4, 0), "... its bias");
 	dl_arena_destroy(b.arena);
 
+	b = build("dense(4, parametrization => ntk, init => data) > dense(8, gelu, init => data) > "
+			  "output(zero => true, init => data)", 9, 9, 0, 1);
+	ok(has_info(&b, "layers.0.weight", DL_INIT_DATA, 1.0 / 3, 1.0 / 3, 3), "ntk from data");
+	ok(has_info(&b, "layers.0.bias", DL_INIT_DATA, 1, 0.1, 0), "... its bias");
+	ok(has_info(&b, "layers.1.weight", DL_INIT_DATA, 0.5, 1, 1), "standard from data");
+	ok(has_info(&b, "layers.1.bias", DL_INIT_DATA, 1, 1, 0), "... its bias");
+	ok(has_info(&b, "output.weight", DL_INIT_CONSTANT, 0, 1, 1), "zero stays zero");
+	dl_arena_destroy(b.arena);
+
+	b = build("realmlp(9, 16, init => data)", 4, 0, 0, 1);
+	ok(has_info(&b, "layers.4.weight", DL_INIT_DATA, 1.0 / 3, 1.0 / 3, 3), "realmlp from data");
+	ok(has_info(&b, "output.weight", DL_INIT_DATA, 0.25, 0.25, 4), "... its output");
+	dl_arena_destroy(b.arena);
+
 	b = build("linear", 0, 0, 1, 1);
 	ok(has_info(&b, "embeddings.0.weight", DL_INIT_NORMAL, sqrt(1.0 / 6), 1, 1), "embedding of automatic width");
 	dl_arena_destroy(b.arena);
