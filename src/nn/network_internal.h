@@ -98,6 +98,7 @@ typedef enum DlArgumentKind
 	DL_ARGUMENT_ACTIVATION,		/* a DlActivation */
 	DL_ARGUMENT_PARAMETRIZATION,	/* a DlParametrization */
 	DL_ARGUMENT_START,			/* a DlStart */
+	DL_ARGUMENT_NUMBERS,		/* a DlNumbers */
 	DL_ARGUMENT_NETWORK
 } DlArgumentKind;
 
@@ -113,6 +114,15 @@ typedef enum DlStart
 	DL_START_RANDOM,
 	DL_START_DATA				/* fitted to training rows: DL_INIT_DATA */
 } DlStart;
+
+/* What a preset does to numbers. */
+typedef enum DlNumbers
+{
+	DL_NUMBERS_AUTO,
+	DL_NUMBERS_PERIODIC,
+	DL_NUMBERS_PIECEWISE,
+	DL_NUMBERS_NONE
+} DlNumbers;
 
 #define DL_ARGUMENT_REQUIRED 1u
 #define DL_ARGUMENT_POSITIONAL 2u	/* may stand without its name; these come first in a row */

@@ -334,6 +334,33 @@ build_periodic(DlBuilder *builder, const DlLayer *layer, DlNode x, DlNode *resul
 	return dl_builder_apply(builder, DL_OP_PERIODIC, inputs, 5, NULL, result, error);
 }
 
+/*
+ * (bins, width, rate): version B of the piecewise linear embedding of Gorishniy
+ * et al., as in TabM: linear as PyTorch starts it, with what the bins add
+ * starting at 0.  Their edges are quantiles of the training rows, and state.
+ */
+static DlStatus
+build_piecewise(DlBuilder *builder, const DlLayer *layer, DlNode x, DlNode *result, DlError *error)
+{
+	int64_t		columns = builder->inputs->continuous;
+	int64_t		bins = (int64_t) layer->values[0].number;
+	int64_t		width = (int64_t) layer->values[1].number;
+	double		rate = layer->values[2].number;
+	DlParameterInfo edges = {DL_INIT_DATA, 0, 0, 0};
+	DlParameterInfo weight = {DL_INIT_CONSTANT, 0, rate, 1};
+	DlParameterInfo linear = {DL_INIT_UNIFORM, 1, rate, 1};
+	DlParameterInfo bias = {DL_INIT_UNIFORM, 1, rate, 0};
+	DlNode		inputs[5] = {x};
+	size_t		before = dl_builder_enter(builder, "piecewise");
+
+	DL_TRY(dl_builder_parameter(builder, "edges", dl_shape_2(columns, bins + 1), edges, &inputs[1], error));
+	DL_TRY(dl_builder_parameter(builder, "weight", dl_shape_3(columns, bins, width), weight, &inputs[2], error));
+	DL_TRY(dl_builder_parameter(builder, "linear", dl_shape_2(columns, width), linear, &inputs[3], error));
+	DL_TRY(dl_builder_parameter(builder, "bias", dl_shape_2(columns, width), bias, &inputs[4], error));
+	dl_builder_leave(builder, before);
+	return dl_builder_apply(builder, DL_OP_PIECEWISE, inputs, 5, NULL, result, error);
+}
+
 /* --- the table --- */
 
 #define REQUIRED DL_ARGUMENT_REQUIRED
@@ -389,6 +416,9 @@ static const DlLayerDefinition layers[] = {
 		"gives each real number waves of its own and a small linear layer over them; at the beginning",
 	{COUNT("frequencies", 16, 1024), COUNT("width", 3, 1024),
 	{"sigma", DL_ARGUMENT_REAL, DL_ARGUMENT_ABOVE, 0.1, 0, 1000, NULL}, RATE(0.1)}},
+	{"piecewise", DL_STAGE_NUMBERS, build_piecewise, NULL,
+		"gives each real number a trained piecewise linear curve between quantiles; at the beginning",
+	{COUNT("bins", 24, DL_PIECEWISE_MAX_BINS), COUNT("width", 12, 1024), RATE(1)}},
 	{"output", DL_STAGE_OUTPUT, build_output, NULL,
 		"how the output layer, which is implicit, is made; at the end",
 	{RATE(1), PARAMETRIZATION, FLAG("zero", 0), INIT}},
@@ -404,7 +434,7 @@ static const DlLayerDefinition layers[] = {
 	{"realmlp", DL_STAGE_WHOLE, NULL, dl_preset_realmlp,
 		"RealMLP for tables, from input to output (Holzmueller et al., 2024)",
 	{WIDTHS(0), ACTIVATION(0, DL_ACTIVATION_MISH), DROPOUT("dropout", DL_ARGUMENT_AUTO, DL_AUTO),
-	FLAG("simplified", 0), INIT}},
+	FLAG("simplified", 0), INIT, {"numbers", DL_ARGUMENT_NUMBERS, 0, DL_NUMBERS_AUTO, 0, 0, NULL}}},
 };
 
 #define LAYER_COUNT ((int) (sizeof(layers) / sizeof(layers[0])))
@@ -414,6 +444,7 @@ dl_argument_word(DlArgumentKind kind, int index)
 {
 	static const char *const parametrizations[] = {"standard", "ntk", NULL};
 	static const char *const starts[] = {"random", "data", NULL};
+	static const char *const numbers[] = {"auto", "periodic", "piecewise", "none", NULL};
 
 	switch (kind)
 	{
@@ -421,6 +452,8 @@ dl_argument_word(DlArgumentKind kind, int index)
 			return parametrizations[index];
 		case DL_ARGUMENT_START:
 			return starts[index];
+		case DL_ARGUMENT_NUMBERS:
+			return numbers[index];
 		default:
 			return NULL;
 	}

@@ -84,6 +84,7 @@ value_text(const DlArgument *argument, double number, char *buffer)
 			return dl_activation_name((DlActivation) number);
 		case DL_ARGUMENT_PARAMETRIZATION:
 		case DL_ARGUMENT_START:
+		case DL_ARGUMENT_NUMBERS:
 			return dl_argument_word(argument->kind, (int) number);
 		case DL_ARGUMENT_INTEGER:
 		case DL_ARGUMENT_REAL:

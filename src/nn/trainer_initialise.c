@@ -7,11 +7,13 @@
  * output of a dense layer are rescaled such that its value before bias and
  * activation has deviation 1; then its bias puts the hinge of the activation
  * among the rows ("he+5", Steinwart, 2019).  Batch normalisation on the way gets
- * the statistics of the sample.
+ * the statistics of the sample.  The edges of a piecewise embedding are quantiles
+ * of a larger one.
  *
  * One thread does it all, so that the result does not depend on their number.
  */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/graph_internal.h"
@@ -23,11 +25,14 @@
 #define SAMPLE_LEAST 64
 #define SAMPLE_FLOATS ((int64_t) 1 << 22)
 #define SAMPLE_WORK ((int64_t) 1 << 34)	/* multiply-adds of all forward passes */
+#define EDGE_ROWS 20000			/* of the sample for edges */
 #define SLICE_ROWS 256
 
 #define HINGE_ROWS 5
 /* A deviation below this share of the mean is rounding. */
 #define CONSTANT 1e-6
+/* Edges closer than this share of a column's range are one: float32 tells few places between them apart. */
+#define SAME_EDGE 1e-6
 
 typedef struct Initialiser
 {
@@ -68,21 +73,24 @@ dense_from_data(const DlGraph *graph, const DlGraphNode *node)
 	return node->node.op == DL_OP_DENSE && parameter_of(graph, node, 1)->info.init == DL_INIT_DATA;
 }
 
+static DlStatus
+check_cancelled(const DlTrainer *trainer, DlError *error)
+{
+	if (dl_trainer_cancelled(trainer))
+		return dl_error_set(error, DL_ERROR_CANCELLED, "training was cancelled");
+	return DL_OK;
+}
+
 /*
  * --- the sample ----------------------------------------------------------------
  */
 
-/* Rows of the sample for layers layers that start from the data; widest: columns of what is kept of a row. */
+/* At most rows, of which columns floats are kept each. */
 static int64_t
-sample_rows(const DlTrainer *trainer, int layers, int64_t widest)
+sample_rows(const DlTrainer *trainer, int64_t rows, int64_t columns)
 {
-	int64_t		rows = SAMPLE_ROWS;
-	int64_t		work = (dl_graph_multiply_adds(trainer->graph) + 1) * layers;
-
-	if (rows > SAMPLE_FLOATS / widest)
-		rows = SAMPLE_FLOATS / widest;
-	if (rows > SAMPLE_WORK / work)
-		rows = SAMPLE_WORK / work;
+	if (rows > SAMPLE_FLOATS / columns)
+		rows = SAMPLE_FLOATS / columns;
 	if (rows < SAMPLE_LEAST)
 		rows = SAMPLE_LEAST;
 	return rows < trainer->training.row_count ? rows : trainer->training.row_count;
@@ -107,6 +115,8 @@ read_sample(Initialiser *init, DlArena *arena, DlError *error)
 	void	   *target;
 	float	   *weight;
 
+	init->number_count = node_columns(trainer->graph, trainer->nodes.numbers);
+	init->code_count = node_columns(trainer->graph, trainer->nodes.codes);
 	if (init->number_count > 0)
 		DL_TRY(alloc_values(arena, init->rows, init->number_count, &init->numbers, error));
 	if (init->code_count > 0)
@@ -120,32 +130,35 @@ read_sample(Initialiser *init, DlArena *arena, DlError *error)
 		DL_TRY(source->fill(source->context, trainer->order + row, count,
 							init->numbers != NULL ? init->numbers + row * init->number_count : NULL,
 							init->codes != NULL ? init->codes + row * init->code_count : NULL, target, weight, error));
+		DL_TRY(check_cancelled(trainer, error));
 	}
 	return DL_OK;
 }
 
-static DlStatus
-create_sample(Initialiser *init, DlArena *arena, DlError *error)
+/* Rows of the sample for the layers: each of these goes forward up to itself. */
+static int64_t
+layer_rows(const DlTrainer *trainer)
 {
-	const DlGraph *graph = init->trainer->graph;
-	int64_t		widest = 1;
-	int			layers = 0;
+	const DlGraph *graph = trainer->graph;
+	int64_t		inputs = node_columns(graph, trainer->nodes.numbers) + node_columns(graph, trainer->nodes.codes);
+	int64_t		work = dl_graph_multiply_adds(graph) + 1;
+	int64_t		widest = 0;
+	int64_t		layers = 0;
+	int64_t		rows;
 
-	init->number_count = node_columns(graph, init->trainer->nodes.numbers);
-	init->code_count = node_columns(graph, init->trainer->nodes.codes);
 	for (DlNode i = 0; i < graph->node_count; i++)
 	{
 		const DlGraphNode *node = &graph->nodes[i];
-		int64_t		columns = init->number_count + init->code_count;
+		int64_t		columns;
 
 		if (!dense_from_data(graph, node) && node->node.op != DL_OP_BATCH_NORM)
 			continue;
 		layers++;
-		columns += node->node.inputs[0].dims[1] + node->node.output.dims[1];
+		columns = node->node.inputs[0].dims[1] + node->node.output.dims[1];
 		widest = columns > widest ? columns : widest;
 	}
-	init->rows = sample_rows(init->trainer, layers, widest);
-	return read_sample(init, arena, error);
+	rows = SAMPLE_WORK / (work * layers);
+	return sample_rows(trainer, rows < SAMPLE_ROWS ? rows : SAMPLE_ROWS, inputs + widest);
 }
 
 /*
@@ -192,9 +205,7 @@ compute(const Initialiser *init, DlArena *arena, DlNode node, const DlGraphParam
 		else
 			memcpy(to, dl_plan_data(plan, node), (size_t) (rows * columns) * sizeof(float));
 	}
-	if (dl_trainer_cancelled(trainer))
-		return dl_error_set(error, DL_ERROR_CANCELLED, "training was cancelled");
-	return DL_OK;
+	return check_cancelled(trainer, error);
 }
 
 /* mean and deviation of each column, the latter 0 where it is only rounding. */
@@ -312,30 +323,134 @@ fit_node(Initialiser *init, const DlGraphNode *node, DlError *error)
 static DlStatus
 fit_layers(DlTrainer *trainer, DlArena *arena, DlError *error)
 {
-	Initialiser init = {.trainer = trainer};
+	Initialiser init = {.trainer = trainer,.rows = layer_rows(trainer)};
 
 	dl_random_seed(&init.random, trainer->settings.seed, STREAM_HINGES);
-	DL_TRY(create_sample(&init, arena, error));
+	DL_TRY(read_sample(&init, arena, error));
 	for (DlNode i = 0; i < trainer->graph->node_count; i++)
 		DL_TRY(fit_node(&init, &trainer->graph->nodes[i], error));
 	return DL_OK;
+}
+
+/*
+ * --- edges -------------------------------------------------------------------------
+ */
+
+static int
+compare_floats(const void *a_, const void *b_)
+{
+	float		a = *(const float *) a_;
+	float		b = *(const float *) b_;
+
+	return (a > b) - (a < b);
+}
+
+/* Quantile p of sorted values, between two of them on the line. */
+static double
+quantile(const float *values, int64_t count, double p)
+{
+	double		position = p * (double) (count - 1);
+	int64_t		below = (int64_t) position;
+
+	if (below >= count - 1)
+		return values[count - 1];
+	return values[below] + (position - (double) below) * ((double) values[below + 1] - values[below]);
+}
+
+/* Quantiles of count sorted values, equal ones once; the last fills what is left. */
+static void
+place_edges(const float *values, int64_t count, int64_t bins, float *edges)
+{
+	double		range = (double) values[count - 1] - values[0];
+	int64_t		placed = 1;
+
+	edges[0] = values[0];
+	for (int64_t t = 1; t <= bins; t++)
+	{
+		float		edge = (float) quantile(values, count, (double) t / (double) bins);
+
+		if ((double) edge > (double) edges[placed - 1] + SAME_EDGE * range)
+			edges[placed++] = edge;
+	}
+	for (; placed <= bins; placed++)
+		edges[placed] = edges[placed - 1];
+}
+
+/* A column without a finite number keeps its edges, which are all equal. */
+static DlStatus
+fit_edges(Initialiser *init, DlArena *arena, const DlGraphNode *node, DlError *error)
+{
+	const DlGraphParameter *parameter = parameter_of(init->trainer->graph, node, 1);
+	int64_t		bins = parameter->shape.dims[1] - 1;
+	float	   *edges = init->trainer->parameters + parameter->offset;
+	Values		x;
+	float	   *values;
+
+	DL_TRY(compute(init, arena, node->inputs[0], NULL, &x, error));
+	DL_TRY(alloc_values(arena, init->rows, 1, &values, error));
+	for (int64_t column = 0; column < parameter->shape.dims[0]; column++)
+	{
+		int64_t		count = 0;
+
+		for (int64_t r = 0; r < init->rows; r++)
+			if (isfinite(x.data[r * x.columns + column]))
+				values[count++] = x.data[r * x.columns + column];
+		DL_TRY(check_cancelled(init->trainer, error));
+		qsort(values, (size_t) count, sizeof(float), compare_floats);
+		if (count > 0)
+			place_edges(values, count, bins, edges + column * (bins + 1));
+	}
+	return DL_OK;
+}
+
+/* Only numbers have edges: their columns are kept twice. */
+static DlStatus
+fit_piecewise(DlTrainer *trainer, DlArena *arena, DlError *error)
+{
+	const DlGraph *graph = trainer->graph;
+	int64_t		columns = 2 * node_columns(graph, trainer->nodes.numbers) + node_columns(graph, trainer->nodes.codes);
+	Initialiser init = {.trainer = trainer,.rows = sample_rows(trainer, EDGE_ROWS, columns)};
+
+	DL_TRY(read_sample(&init, arena, error));
+	for (DlNode i = 0; i < graph->node_count; i++)
+		if (graph->nodes[i].node.op == DL_OP_PIECEWISE)
+			DL_TRY(fit_edges(&init, arena, &graph->nodes[i], error));
+	return DL_OK;
+}
+
+/*
+ * --- all of it ---------------------------------------------------------------------
+ */
+
+/* Runs a part with memory of its own. */
+static DlStatus
+run_part(DlTrainer *trainer, DlStatus (*part) (DlTrainer *, DlArena *, DlError *), DlError *error)
+{
+	DlArena    *arena;
+	DlStatus	status;
+
+	DL_TRY(dl_arena_create(0, &arena, error));
+	status = part(trainer, arena, error);
+	dl_arena_destroy(arena);
+	return status;
 }
 
 DlStatus
 dl_trainer_initialise(DlTrainer *trainer, DlError *error)
 {
 	const DlGraph *graph = trainer->graph;
-	bool		wanted = false;
-	DlArena    *arena;
-	DlStatus	status;
+	bool		edges = false;
+	bool		layers = false;
 
-	for (int i = 0; i < graph->parameter_count; i++)
-		wanted = wanted || graph->parameters[i].info.init == DL_INIT_DATA;
-	if (!wanted)
+	for (DlNode i = 0; i < graph->node_count; i++)
+	{
+		edges = edges || graph->nodes[i].node.op == DL_OP_PIECEWISE;
+		layers = layers || dense_from_data(graph, &graph->nodes[i]);
+	}
+	if (!edges && !layers)
 		return DL_OK;
 	DL_TRY(dl_trainer_shuffle(trainer, STREAM_SAMPLE, error));
-	DL_TRY(dl_arena_create(0, &arena, error));
-	status = fit_layers(trainer, arena, error);
-	dl_arena_destroy(arena);
-	return status;
+	if (edges)
+		DL_TRY(run_part(trainer, fit_piecewise, error));
+	return layers ? run_part(trainer, fit_layers, error) : DL_OK;
 }

@@ -225,6 +225,104 @@ test_other_layers(void)
 	rows_free(&rows);
 }
 
+/* What the quantiles of these columns are is plain to see. */
+static void
+test_edges(void)
+{
+	enum {COUNT = 1001, BINS = 4};
+	Rows		rows = rows_smooth(COUNT, 5, 1);
+	Training	t = initial(&rows, "piecewise(bins => 4, width => 2) > dense(3, relu)");
+	static const float expected[5][BINS + 1] = {
+		{-500, -250, 0, 250, 500},	/* -500 to 500 */
+		{0, 1, 1, 1, 1},		/* two values */
+		{7, 7, 7, 7, 7},		/* one */
+		{0, 750, 1000, 1000, 1000},	/* half are 0: three quantiles are one */
+		{-100, 0, 100, 100, 100}	/* a few on either side of very many, some of which are no numbers */
+	};
+	const float *edges;
+
+	for (int i = 0; i < COUNT; i++)
+	{
+		int			shuffled = i * 389 % COUNT;
+
+		rows.x[i * 5] = (float) shuffled - 500;
+		rows.x[i * 5 + 1] = i % 2 == 0;
+		rows.x[i * 5 + 2] = 7;
+		rows.x[i * 5 + 3] = shuffled <= 500 ? 0 : (float) shuffled;
+		rows.x[i * 5 + 4] = i % 100 == 1 ? -100 : i % 100 == 2 ? 100 : i % 100 == 3 ? NAN : i % 100 == 4 ? INFINITY : 0;
+	}
+	ok(training_create(&t) == DL_OK, "created with edges");
+	edges = parameter(&t, "piecewise.edges");
+	for (int column = 0; column < 5; column++)
+		for (int e = 0; e <= BINS; e++)
+			is_close((double) edges[column * (BINS + 1) + e], (double) expected[column][e], 1e-3, "edge");
+	training_free(&t);
+	rows_free(&rows);
+}
+
+/* Edges are those of a sample of the training rows, wherever they lie, and do not move. */
+static void
+test_edges_stay(void)
+{
+	Rows		rows = skewed_rows(30000);
+	Training	t = initial(&rows, "piecewise > dense(8, relu, init => data)");
+	const float *edges;
+	float		before[COLUMNS * 25];
+	float	   *one;
+	float	   *two;
+	int			seen = 0;
+	bool		ascend = true;
+
+	t.settings.batch_size = 512;
+	ok(training_create(&t) == DL_OK, "created with 30000 rows");
+	for (int64_t i = 0; i < rows.count; i++)
+		seen += atomic_load(&rows.visits[i]) > 0;
+	ok(seen == 20000, "%d of them were read", seen);
+	edges = parameter(&t, "piecewise.edges");
+	for (int i = 0; i < COLUMNS * 25; i++)
+		ascend = ascend && (i % 25 == 0 || edges[i] > edges[i - 1]);
+	ok(ascend, "edges ascend");
+	is_close(log((double) edges[12]), 0, 0.05, "the middle one is the median");
+	memcpy(before, edges, sizeof(before));
+	training_free(&t);
+	ok(training_run(&t) == DL_OK, "trained");
+	ok(memcmp(before, parameter(&t, "piecewise.edges"), sizeof(before)) == 0, "edges stay where they are");
+	ok(parameter(&t, "piecewise.weight")[COLUMNS] != 0, "weights do not");
+	training_free(&t);
+	ok(memcmp(before, (initial_vector(&rows, t.network, t.settings.seed + 1, NULL, &one), one), sizeof(before)) != 0,
+	   "another seed has another sample");
+	initial_vector(&rows, "piecewise > dense(8, relu)", t.settings.seed, NULL, &two);
+	ok(memcmp(before, two, sizeof(before)) == 0, "the layers behind do not matter");
+	free(one);
+	free(two);
+	rows_free(&rows);
+}
+
+/* A staircase, which a linear model cannot follow. */
+static void
+test_curve(void)
+{
+	enum {COUNT = 2000};
+	Rows		rows = rows_smooth(COUNT, 2, 3);
+	Training	t = initial(&rows, "piecewise(bins => 32, width => 4)");
+	double		straight;
+
+	for (int i = 0; i < COUNT; i++)
+		rows.target[i] = floorf(2 * rows.x[2 * i]) / 2 + (rows.x[2 * i + 1] > 0.3f);
+	t.settings = test_settings(DL_TRAIN_MSE, 0.02, 60, 100);
+	ok(training_run(&t) == DL_OK, "trained on a staircase");
+	ok(dl_trainer_epoch(t.trainer)->training_loss < 0.04, "piecewise linear curves follow it: %g",
+	   dl_trainer_epoch(t.trainer)->training_loss);
+	training_free(&t);
+	t.network = "linear";
+	t.epochs = 0;
+	training_run(&t);
+	straight = dl_trainer_epoch(t.trainer)->training_loss;
+	ok(straight > 0.06, "a line does not: %g", straight);
+	training_free(&t);
+	rows_free(&rows);
+}
+
 static DlStatus
 failing_fill(void *context, const uint32_t *positions, int64_t count, float *numbers, int32_t *codes, void *target,
 			 float *weight, DlError *error)
@@ -261,6 +359,11 @@ test_failures(void)
 	is_text(t.error.message, "could not read 256 rows", "its message comes through");
 	training_free(&t);
 
+	t = initial(&rows, "piecewise > relu");
+	t.cancel = &cancel;
+	ok(training_create(&t) == DL_ERROR_CANCELLED, "so can the search for edges");
+	training_free(&t);
+
 	t = initial(&rows, NETWORK);
 	rows.x[17] = NAN;
 	ok(training_run(&t) == DL_ERROR_NUMERIC, "an input that is no number is found by training");
@@ -275,6 +378,9 @@ main(void)
 	test_seeds_and_threads();
 	test_constant();
 	test_other_layers();
+	test_edges();
+	test_edges_stay();
+	test_curve();
 	test_failures();
 	return done_testing();
 }
