@@ -195,6 +195,23 @@ def periodic(x, frequency, phase, weight, bias):
     return numpy.concatenate(parts + [x[:, columns:]], 1)
 
 
+def piecewise(x, edges, weight, linear, bias):
+    columns = len(edges)
+    parts = []
+    for i, e in enumerate(edges):
+        y = x[:, i : i + 1] * linear[i] + bias[i]
+        bins = 0  # an edge that repeats the last one ends them
+        while bins + 1 < len(e) and e[bins] < e[bins + 1]:
+            bins += 1
+        for t in range(bins):
+            share = (x[:, i : i + 1] - e[t]) / (e[t + 1] - e[t])
+            share = numpy.maximum(share, 0) if t > 0 else share
+            share = numpy.minimum(share, 1) if t + 1 < bins else share
+            y = y + share * weight[i][t]
+        parts.append(y)
+    return numpy.concatenate(parts + [x[:, columns:]], 1)
+
+
 def run_node(node, inputs, feeds):
     op = node["op"]
     x = inputs[0] if inputs else None
@@ -226,6 +243,8 @@ def run_node(node, inputs, feeds):
         return (x - inputs[3]) / numpy.sqrt(inputs[4] + node["epsilon"]) * inputs[1] + inputs[2]
     if op == "periodic":
         return periodic(x, *inputs[1:])
+    if op == "piecewise":
+        return piecewise(x, *inputs[1:])
     sys.exit(f"model_forward.py: operator {op} is not known")
 
 

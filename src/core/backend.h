@@ -51,6 +51,9 @@ extern bool dl_activation_by_name(const char *name, size_t length, DlActivation 
  */
 extern bool dl_activation_from_output(DlActivation activation);
 
+/* Most bins of piecewise(). */
+#define DL_PIECEWISE_MAX_BINS 1024
+
 /* Memory and switches of one thread that calls kernels. */
 typedef struct DlWorkspace
 {
@@ -191,6 +194,28 @@ typedef struct DlBackend
 									  const void *phase, const void *weight, const void *cosines, const void *dy,
 									  void *dfrequency, void *dphase, void *dweight, void *dbias,
 									  bool accumulate, void *dx);
+
+	/*
+	 * Piecewise linear embedding (Gorishniy et al., 2022, and TabM, 2025).  For
+	 * column i of x[rows,columns], with e = edges[i,bins+1]:
+	 *   c_t = (x - e[t]) / (e[t+1] - e[t]), cut to [0, 1]; the first bin has no lower bound, the last no upper one
+	 *   y[i] = x linear[i,width] + bias[i,width] + sum_t c_t weight[i,t,width]
+	 * Edges ascend strictly, but the last of a column may be repeated: bins
+	 * from there on are empty, and count for nothing.  y has y_stride
+	 * elements a row.  positions[rows,columns,2] keeps the bin that x is in
+	 * and c of it for the backward, which adds to the gradients of weight,
+	 * linear and bias (cleared by the caller) and stores dx (+)=, with
+	 * x_stride elements a row as x; what is NULL of these four is not wanted.
+	 * bins is at most DL_PIECEWISE_MAX_BINS.  The value of a row does not
+	 * depend on how many are computed with it.
+	 */
+	void		(*piecewise) (DlWorkspace *w, int64_t rows, int64_t columns, int64_t bins, int64_t width,
+							  const void *x, int64_t x_stride, const void *edges, const void *weight,
+							  const void *linear, const void *bias, void *positions, void *y, int64_t y_stride);
+	void		(*piecewise_backward) (DlWorkspace *w, int64_t rows, int64_t columns, int64_t bins, int64_t width,
+									   const void *x, int64_t x_stride, const void *edges, const void *weight,
+									   const void *linear, const void *positions, const void *dy, int64_t dy_stride,
+									   void *dweight, void *dlinear, void *dbias, bool accumulate, void *dx);
 
 	/* Inverted dropout: mask[i] is 0 with probability p, else 1/(1-p); y = x mask; may be in place. */
 	void		(*dropout) (DlWorkspace *w, DlRandom *random, double p, int64_t count, const void *x, void *mask, void *y);

@@ -300,6 +300,7 @@ dl_graph_initialise(const DlGraph *graph, DlRandom *random, float *vector)
 					p[j] = (float) value;
 					break;
 				case DL_INIT_NORMAL:
+				case DL_INIT_DATA:
 					p[j] = (float) (value * dl_random_normal(random));
 					break;
 				case DL_INIT_UNIFORM:

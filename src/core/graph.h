@@ -38,6 +38,8 @@ typedef enum DlOp
 	DL_OP_EMBEDDING,			/* codes[B,c] (int32), table[levels,width]; column -> [B,width] */
 	DL_OP_PERIODIC,				/* x[B,n], frequency[c,f], phase[c,f], weight[c,f,w], bias[c,w]; the
 								 * first c <= n columns are embedded, the others passed on -> [B, c*(w+1) + n-c] */
+	DL_OP_PIECEWISE,			/* x[B,n], edges[c,t+1] (state), weight[c,t,w], linear[c,w], bias[c,w]; the
+								 * first c <= n columns are embedded, the others passed on -> [B, c*w + n-c] */
 	DL_OP_CONCAT,				/* any number of [B,n_i] -> [B, sum n_i] */
 	DL_OP_SLICE,				/* x[B,n]; start, count -> [B,count] */
 	DL_OP_SOFTMAX,				/* x[B,n] */
@@ -65,7 +67,8 @@ typedef enum DlInit
 {
 	DL_INIT_CONSTANT,			/* value */
 	DL_INIT_NORMAL,				/* mean 0, deviation value */
-	DL_INIT_UNIFORM				/* between -value and value */
+	DL_INIT_UNIFORM,			/* between -value and value */
+	DL_INIT_DATA				/* as normal, until training fits it to its rows (nn/trainer_initialise.c) */
 } DlInit;
 
 typedef struct DlParameterInfo

@@ -13,6 +13,7 @@
 #include "cpu/template_elementwise.h"
 #include "cpu/template_norm.h"
 #include "cpu/template_embedding.h"
+#include "cpu/template_piecewise.h"
 #include "cpu/template_loss.h"
 #include "cpu/template_update.h"
 
@@ -41,6 +42,8 @@ KERNELS_FILL(DlCpuKernels *kernels)
 	b->embedding_backward = kernel_embedding_backward;
 	b->periodic = kernel_periodic;
 	b->periodic_backward = kernel_periodic_backward;
+	b->piecewise = kernel_piecewise;
+	b->piecewise_backward = kernel_piecewise_backward;
 	b->dropout = kernel_dropout;
 	b->softmax = kernel_softmax;
 	b->softmax_backward = kernel_softmax_backward;

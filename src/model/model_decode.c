@@ -13,6 +13,32 @@
 #include "core/size.h"
 #include "model/model_internal.h"
 
+/* Edges of one column. */
+static bool
+edges_ascend(const float *edges, int64_t count)
+{
+	int64_t		i = 1;
+
+	while (i < count && edges[i] > edges[i - 1])
+		i++;
+	while (i < count && edges[i] == edges[i - 1])
+		i++;
+	return i == count;
+}
+
+static DlStatus
+check_edges(const char *name, const float *edges, const DlShape *shape, DlError *error)
+{
+	for (int64_t i = 0; i < shape->dims[0]; i++)
+		if (!edges_ascend(edges + i * shape->dims[1], shape->dims[1]))
+		{
+			dl_error_set(error, DL_ERROR_CORRUPT, "model: row %lld of tensor \"%s\" does not ascend", (long long) i, name);
+			dl_error_detail(error, "Edges of bins must ascend; only the last of them may be repeated.");
+			return DL_ERROR_CORRUPT;
+		}
+	return DL_OK;
+}
+
 static DlStatus
 check_values(const char *name, const float *values, int64_t count, DlParameterUse use, DlError *error)
 {
@@ -55,7 +81,8 @@ read_parameter(DlModel *model, int member, int index, DlParameterUse use, DlTens
 	}
 	else
 		memcpy(values, tensor->data, tensor->bytes);
-	return check_values(name, values, elements, use, error);
+	DL_TRY(check_values(name, values, elements, use, error));
+	return use == DL_USE_EDGES ? check_edges(name, values, &shape, error) : DL_OK;
 }
 
 /* What the graphs ask for must be in the file before memory is taken for it. */

@@ -29,6 +29,8 @@ dl_model_parameter_uses(const DlGraph *graph, DlParameterUse *uses)
 			set_use(graph, node, 1, DL_USE_DENSE_WEIGHT, uses);
 		else if (node->node.op == DL_OP_BATCH_NORM)
 			set_use(graph, node, 4, DL_USE_VARIANCE, uses);
+		else if (node->node.op == DL_OP_PIECEWISE)
+			set_use(graph, node, 1, DL_USE_EDGES, uses);
 	}
 }
 

@@ -93,7 +93,8 @@ typedef enum DlParameterUse
 {
 	DL_USE_OTHER,
 	DL_USE_DENSE_WEIGHT,		/* [in, out] in memory, [out, in] in bytes */
-	DL_USE_VARIANCE				/* must not be negative */
+	DL_USE_VARIANCE,			/* must not be negative */
+	DL_USE_EDGES				/* of bins: each row ascends, and repeats its last at most */
 } DlParameterUse;
 
 /* uses[dl_graph_parameter_count()]; model_graph.c. */

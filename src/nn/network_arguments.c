@@ -120,6 +120,10 @@ parse_activation(DlParser *parser, const DlLayer *layer, const DlArgument *argum
 static DlStatus
 parse_word(DlParser *parser, const DlLayer *layer, const DlArgument *argument, double *result, DlError *error)
 {
+	const char *word;
+	char		words[DL_WORD_TEXT] = "";
+	size_t		used = 0;
+
 	if (argument->kind == DL_ARGUMENT_BOOLEAN)
 	{
 		if (!token_is(parser, "true") && !token_is(parser, "false"))
@@ -127,13 +131,17 @@ parse_word(DlParser *parser, const DlLayer *layer, const DlArgument *argument, d
 		*result = token_is(parser, "true");
 		return DL_OK;
 	}
-	for (int i = 0; i < DL_PARAMETRIZATION_COUNT; i++)
-		if (token_is(parser, dl_parametrization_name((DlParametrization) i)))
+	for (int i = 0; (word = dl_argument_word(argument->kind, i)) != NULL; i++)
+	{
+		if (token_is(parser, word))
 		{
 			*result = i;
 			return DL_OK;
 		}
-	return wrong_kind(parser, layer, argument, "standard or ntk", error);
+		used += (size_t) snprintf(words + used, sizeof(words) - used, "%s%s",
+								  i == 0 ? "" : dl_argument_word(argument->kind, i + 1) != NULL ? ", " : " or ", word);
+	}
+	return wrong_kind(parser, layer, argument, words, error);
 }
 
 /* The value of an argument, from the current token on. */

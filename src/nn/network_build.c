@@ -254,13 +254,13 @@ check_inputs(const DlNetworkInputs *inputs, int64_t outputs, DlError *error)
 	return DL_OK;
 }
 
-/* The input stage: numbers through periodic(...), beside them the embeddings. */
+/* The input stage: numbers through periodic(...) or piecewise(...), beside them the embeddings. */
 static DlStatus
 build_inputs(DlBuilder *builder, const DlNetwork *network, DlNode *result, DlError *error)
 {
 	const DlNetworkInputs *inputs = builder->inputs;
 	DlNetworkNodes *nodes = builder->nodes;
-	const DlLayer *periodic = find_stage(network, DL_STAGE_NUMBERS, NULL);
+	const DlLayer *of_numbers = find_stage(network, DL_STAGE_NUMBERS, NULL);
 	DlLayer		automatic;
 	DlNode		x = DL_NO_NODE;
 
@@ -272,8 +272,8 @@ build_inputs(DlBuilder *builder, const DlNetwork *network, DlNode *result, DlErr
 	}
 	if (inputs->categories > 0)
 		DL_TRY(dl_graph_input(builder->graph, "codes", DL_I32, inputs->categories, &nodes->codes, error));
-	if (periodic != NULL && inputs->continuous > 0)
-		DL_TRY(build_layer(builder, periodic, x, &x, error));
+	if (of_numbers != NULL && inputs->continuous > 0)
+		DL_TRY(build_layer(builder, of_numbers, x, &x, error));
 	if (inputs->categories > 0)
 		DL_TRY(build_layer(builder, find_stage(network, DL_STAGE_CATEGORIES, &automatic), x, &x, error));
 	*result = x;

@@ -97,15 +97,32 @@ typedef enum DlArgumentKind
 	DL_ARGUMENT_BOOLEAN,		/* 0 or 1 */
 	DL_ARGUMENT_ACTIVATION,		/* a DlActivation */
 	DL_ARGUMENT_PARAMETRIZATION,	/* a DlParametrization */
+	DL_ARGUMENT_START,			/* a DlStart */
+	DL_ARGUMENT_NUMBERS,		/* a DlNumbers */
 	DL_ARGUMENT_NETWORK
 } DlArgumentKind;
 
 typedef enum DlParametrization
 {
 	DL_PARAMETRIZATION_STANDARD,
-	DL_PARAMETRIZATION_NTK,
-	DL_PARAMETRIZATION_COUNT
+	DL_PARAMETRIZATION_NTK
 } DlParametrization;
+
+/* Where the parameters of a dense layer start. */
+typedef enum DlStart
+{
+	DL_START_RANDOM,
+	DL_START_DATA				/* fitted to training rows: DL_INIT_DATA */
+} DlStart;
+
+/* What a preset does to numbers. */
+typedef enum DlNumbers
+{
+	DL_NUMBERS_AUTO,
+	DL_NUMBERS_PERIODIC,
+	DL_NUMBERS_PIECEWISE,
+	DL_NUMBERS_NONE
+} DlNumbers;
 
 #define DL_ARGUMENT_REQUIRED 1u
 #define DL_ARGUMENT_POSITIONAL 2u	/* may stand without its name; these come first in a row */
@@ -195,7 +212,8 @@ extern const char *dl_layer_advice(const char *name, size_t length);
 /* The layer of a stage with all its defaults, as when the network does not name one. */
 extern void dl_layer_default(const char *name, DlLayer *layer);
 
-extern const char *dl_parametrization_name(DlParametrization parametrization);
+/* The words of a kind of argument that has words of its own, in the order of its enum; NULL past the last. */
+extern const char *dl_argument_word(DlArgumentKind kind, int index);
 
 /* --- the parser (network_parser.c) and arguments (network_arguments.c) --- */
 

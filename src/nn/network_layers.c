@@ -21,6 +21,7 @@ typedef struct DenseSettings
 	bool		bias;
 	bool		zero;
 	DlParametrization parametrization;
+	DlStart		start;
 	double		rate;
 } DenseSettings;
 
@@ -57,6 +58,8 @@ weight_bound(DlActivation activation, double in)
  * 1/sqrt(in); a step of Adam, whose size does not depend on the gradient's
  * scale, is 1/sqrt(in) as large for w as for W; and decay shrinks w by the
  * same share as W when its factor makes up for that rate.  Bias: rate 0.1.
+ *
+ * From data: drawn as for ntk, then fitted to training rows; zero stays zero.
  */
 static void
 dense_parameters(const DenseSettings *settings, int64_t in, DlParameterInfo *weight, DlParameterInfo *bias)
@@ -72,6 +75,12 @@ dense_parameters(const DenseSettings *settings, int64_t in, DlParameterInfo *wei
 	{
 		*weight = (DlParameterInfo) {DL_INIT_UNIFORM, weight_bound(settings->activation, fan), settings->rate, 1};
 		*bias = (DlParameterInfo) {DL_INIT_UNIFORM, sqrt(1 / fan), settings->rate, 0};
+	}
+	if (settings->start == DL_START_DATA)
+	{
+		weight->init = bias->init = DL_INIT_DATA;
+		weight->value = 1 / sqrt(fan);
+		bias->value = 1;
 	}
 	if (settings->zero)
 	{
@@ -96,7 +105,7 @@ add_dense(DlBuilder *builder, const DenseSettings *settings, DlNode x, int64_t o
 	return dl_builder_apply(builder, DL_OP_DENSE, inputs, settings->bias ? 3 : 2, &attributes, result, error);
 }
 
-/* (width, activation, bias, parametrization, rate) */
+/* (width, activation, bias, parametrization, rate, init) */
 static DlStatus
 build_dense(DlBuilder *builder, const DlLayer *layer, DlNode x, DlNode *result, DlError *error)
 {
@@ -104,13 +113,14 @@ build_dense(DlBuilder *builder, const DlLayer *layer, DlNode x, DlNode *result, 
 		.activation = (DlActivation) layer->values[1].number,
 		.bias = layer->values[2].number != 0,
 		.parametrization = (DlParametrization) layer->values[3].number,
-		.rate = layer->values[4].number
+		.rate = layer->values[4].number,
+		.start = (DlStart) layer->values[5].number
 	};
 
 	return add_dense(builder, &settings, x, (int64_t) layer->values[0].number, result, error);
 }
 
-/* (rate, parametrization, zero) */
+/* (rate, parametrization, zero, init) */
 static DlStatus
 build_output(DlBuilder *builder, const DlLayer *layer, DlNode x, DlNode *result, DlError *error)
 {
@@ -119,7 +129,8 @@ build_output(DlBuilder *builder, const DlLayer *layer, DlNode x, DlNode *result,
 		.bias = true,
 		.rate = layer->values[0].number,
 		.parametrization = (DlParametrization) layer->values[1].number,
-		.zero = layer->values[2].number != 0
+		.zero = layer->values[2].number != 0,
+		.start = (DlStart) layer->values[3].number
 	};
 
 	return add_dense(builder, &settings, x, builder->outputs, result, error);
@@ -323,6 +334,33 @@ build_periodic(DlBuilder *builder, const DlLayer *layer, DlNode x, DlNode *resul
 	return dl_builder_apply(builder, DL_OP_PERIODIC, inputs, 5, NULL, result, error);
 }
 
+/*
+ * (bins, width, rate): version B of the piecewise linear embedding of Gorishniy
+ * et al., as in TabM: linear as PyTorch starts it, with what the bins add
+ * starting at 0.  Their edges are quantiles of the training rows, and state.
+ */
+static DlStatus
+build_piecewise(DlBuilder *builder, const DlLayer *layer, DlNode x, DlNode *result, DlError *error)
+{
+	int64_t		columns = builder->inputs->continuous;
+	int64_t		bins = (int64_t) layer->values[0].number;
+	int64_t		width = (int64_t) layer->values[1].number;
+	double		rate = layer->values[2].number;
+	DlParameterInfo edges = {DL_INIT_DATA, 0, 0, 0};
+	DlParameterInfo weight = {DL_INIT_CONSTANT, 0, rate, 1};
+	DlParameterInfo linear = {DL_INIT_UNIFORM, 1, rate, 1};
+	DlParameterInfo bias = {DL_INIT_UNIFORM, 1, rate, 0};
+	DlNode		inputs[5] = {x};
+	size_t		before = dl_builder_enter(builder, "piecewise");
+
+	DL_TRY(dl_builder_parameter(builder, "edges", dl_shape_2(columns, bins + 1), edges, &inputs[1], error));
+	DL_TRY(dl_builder_parameter(builder, "weight", dl_shape_3(columns, bins, width), weight, &inputs[2], error));
+	DL_TRY(dl_builder_parameter(builder, "linear", dl_shape_2(columns, width), linear, &inputs[3], error));
+	DL_TRY(dl_builder_parameter(builder, "bias", dl_shape_2(columns, width), bias, &inputs[4], error));
+	dl_builder_leave(builder, before);
+	return dl_builder_apply(builder, DL_OP_PIECEWISE, inputs, 5, NULL, result, error);
+}
+
 /* --- the table --- */
 
 #define REQUIRED DL_ARGUMENT_REQUIRED
@@ -343,12 +381,13 @@ build_periodic(DlBuilder *builder, const DlLayer *layer, DlNode x, DlNode *resul
 #define COUNT(NAME, FALLBACK, HIGH) {NAME, DL_ARGUMENT_INTEGER, 0, FALLBACK, 1, HIGH, NULL}
 #define PARAMETRIZATION \
 	{"parametrization", DL_ARGUMENT_PARAMETRIZATION, 0, DL_PARAMETRIZATION_STANDARD, 0, 0, NULL}
+#define INIT {"init", DL_ARGUMENT_START, 0, DL_START_RANDOM, 0, 0, NULL}
 
 static const DlLayerDefinition layers[] = {
 	{"dense", DL_STAGE_HIDDEN, build_dense, NULL,
 		"every output from every input: activation(x weight + bias)",
 	{WIDTH(REQUIRED | POSITIONAL, 0), ACTIVATION(POSITIONAL, DL_ACTIVATION_IDENTITY), FLAG("bias", 1),
-	PARAMETRIZATION, RATE(1)}},
+	PARAMETRIZATION, RATE(1), INIT}},
 	{"parametric", DL_STAGE_HIDDEN, build_parametric, NULL,
 		"an activation g with a trained share a of each column: x + a (g(x) - x)",
 	{ACTIVATION(REQUIRED | POSITIONAL, 0), RATE(0.1)}},
@@ -377,9 +416,12 @@ static const DlLayerDefinition layers[] = {
 		"gives each real number waves of its own and a small linear layer over them; at the beginning",
 	{COUNT("frequencies", 16, 1024), COUNT("width", 3, 1024),
 	{"sigma", DL_ARGUMENT_REAL, DL_ARGUMENT_ABOVE, 0.1, 0, 1000, NULL}, RATE(0.1)}},
+	{"piecewise", DL_STAGE_NUMBERS, build_piecewise, NULL,
+		"gives each real number a trained piecewise linear curve between quantiles; at the beginning",
+	{COUNT("bins", 24, DL_PIECEWISE_MAX_BINS), COUNT("width", 12, 1024), RATE(1)}},
 	{"output", DL_STAGE_OUTPUT, build_output, NULL,
 		"how the output layer, which is implicit, is made; at the end",
-	{RATE(1), PARAMETRIZATION, FLAG("zero", 0)}},
+	{RATE(1), PARAMETRIZATION, FLAG("zero", 0), INIT}},
 	{"linear", DL_STAGE_HIDDEN, NULL, dl_preset_linear,
 		"no hidden layer: a linear model",
 	{{NULL, 0, 0, 0, 0, 0, NULL}}},
@@ -392,10 +434,30 @@ static const DlLayerDefinition layers[] = {
 	{"realmlp", DL_STAGE_WHOLE, NULL, dl_preset_realmlp,
 		"RealMLP for tables, from input to output (Holzmueller et al., 2024)",
 	{WIDTHS(0), ACTIVATION(0, DL_ACTIVATION_MISH), DROPOUT("dropout", DL_ARGUMENT_AUTO, DL_AUTO),
-	FLAG("simplified", 0)}},
+	FLAG("simplified", 0), INIT, {"numbers", DL_ARGUMENT_NUMBERS, 0, DL_NUMBERS_AUTO, 0, 0, NULL}}},
 };
 
 #define LAYER_COUNT ((int) (sizeof(layers) / sizeof(layers[0])))
+
+const char *
+dl_argument_word(DlArgumentKind kind, int index)
+{
+	static const char *const parametrizations[] = {"standard", "ntk", NULL};
+	static const char *const starts[] = {"random", "data", NULL};
+	static const char *const numbers[] = {"auto", "periodic", "piecewise", "none", NULL};
+
+	switch (kind)
+	{
+		case DL_ARGUMENT_PARAMETRIZATION:
+			return parametrizations[index];
+		case DL_ARGUMENT_START:
+			return starts[index];
+		case DL_ARGUMENT_NUMBERS:
+			return numbers[index];
+		default:
+			return NULL;
+	}
+}
 
 /* Every activation is a layer by its own name. */
 static const DlLayerDefinition activation_layer = {

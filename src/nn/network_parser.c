@@ -7,6 +7,7 @@
  * network_arguments.c reads the arguments.  Work and memory are bounded by the
  * limits of network.h.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "nn/network_internal.h"
@@ -124,6 +125,7 @@ check_place(const DlParser *parser, const DlNetwork *network, DlError *error)
 	bool		input = stage == DL_STAGE_NUMBERS || stage == DL_STAGE_CATEGORIES;
 	const DlLayer *culprit = last;
 	const char *complaint = NULL;
+	char		beside[DL_WORD_TEXT];
 
 	for (int i = 0; i < network->count - 1 && complaint == NULL; i++)
 	{
@@ -136,7 +138,10 @@ check_place(const DlParser *parser, const DlNetwork *network, DlError *error)
 			culprit = stage == DL_STAGE_WHOLE ? last : earlier;
 		}
 		else if (stage != DL_STAGE_HIDDEN && stage == earlier_stage)
-			complaint = "is given more than once";
+		{
+			snprintf(beside, sizeof(beside), "cannot stand beside %s", dl_layer_name(earlier));
+			complaint = earlier->definition == last->definition ? "is given more than once" : beside;
+		}
 		else if (earlier_stage == DL_STAGE_OUTPUT)
 		{
 			complaint = "must be the last layer of a network";

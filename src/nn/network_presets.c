@@ -68,7 +68,7 @@ dl_preset_resnet(const DlLayer *layer, DlText *text, DlError *error)
 }
 
 /*
- * (width, ..., activation, dropout, simplified): RealMLP-TD, and TD-S when
+ * (width, ..., activation, dropout, simplified, init, numbers): RealMLP-TD, and TD-S when
  * simplified, of Holzmueller et al., 2024, "Better by Default", appendix A.
  * TD-S has no number embeddings, a plain activation, no dropout, and an output
  * layer that starts at zero.
@@ -80,21 +80,26 @@ dl_preset_realmlp(const DlLayer *layer, DlText *text, DlError *error)
 	int			count = layer->repeated_count > 0 ? layer->repeated_count : 3;
 	const char *activation = dl_activation_name((DlActivation) layer->values[1].number);
 	bool		simplified = layer->values[3].number != 0;
+	const char *init = (DlStart) layer->values[4].number == DL_START_DATA ? ", init => data" : "";
 	double		dropout = layer->values[2].number;
+	DlNumbers	numbers = (DlNumbers) layer->values[5].number;
 
 	if (dropout == DL_AUTO)
 		dropout = simplified ? 0 : 0.15;
-	DL_TRY(dl_text_append(text, error, "%sembedding(8) > scale", simplified ? "" : "periodic > "));
+	if (numbers == DL_NUMBERS_AUTO)
+		numbers = simplified ? DL_NUMBERS_NONE : DL_NUMBERS_PERIODIC;
+	DL_TRY(dl_text_append(text, error, "%sembedding(8) > scale", numbers == DL_NUMBERS_PERIODIC ? "periodic > " :
+						  numbers == DL_NUMBERS_PIECEWISE ? "piecewise > " : ""));
 	for (int i = 0; i < count; i++)
 	{
 		double		width = layer->repeated_count > 0 ? layer->repeated[i].number : widths[i];
 
 		if (simplified)
-			DL_TRY(dl_text_append(text, error, " > dense(%.0f, %s, parametrization => ntk)", width, activation));
+			DL_TRY(dl_text_append(text, error, " > dense(%.0f, %s, parametrization => ntk%s)", width, activation, init));
 		else
-			DL_TRY(dl_text_append(text, error, " > dense(%.0f, parametrization => ntk) > parametric(%s)", width,
-								  activation));
+			DL_TRY(dl_text_append(text, error, " > dense(%.0f, parametrization => ntk%s) > parametric(%s)", width,
+								  init, activation));
 		DL_TRY(append_dropout(text, dropout, error));
 	}
-	return dl_text_append(text, error, " > output(parametrization => ntk%s)", simplified ? ", zero => true" : "");
+	return dl_text_append(text, error, " > output(parametrization => ntk%s)", simplified ? ", zero => true" : init);
 }

@@ -70,12 +70,6 @@ dl_number_print(double number, char *buffer, size_t size)
 	return buffer;
 }
 
-const char *
-dl_parametrization_name(DlParametrization parametrization)
-{
-	return parametrization == DL_PARAMETRIZATION_NTK ? "ntk" : "standard";
-}
-
 /* The text of a value that is not a network. */
 static const char *
 value_text(const DlArgument *argument, double number, char *buffer)
@@ -89,7 +83,9 @@ value_text(const DlArgument *argument, double number, char *buffer)
 		case DL_ARGUMENT_ACTIVATION:
 			return dl_activation_name((DlActivation) number);
 		case DL_ARGUMENT_PARAMETRIZATION:
-			return dl_parametrization_name((DlParametrization) number);
+		case DL_ARGUMENT_START:
+		case DL_ARGUMENT_NUMBERS:
+			return dl_argument_word(argument->kind, (int) number);
 		case DL_ARGUMENT_INTEGER:
 		case DL_ARGUMENT_REAL:
 		case DL_ARGUMENT_NETWORK:

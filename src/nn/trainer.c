@@ -114,6 +114,7 @@ create_parameters(DlTrainer *trainer, DlArena *arena, DlError *error)
 	DL_TRY(dl_arena_calloc(arena, (size_t) trainer->length, sizeof(float), &trainer->best_parameters, error));
 	dl_random_seed(&random, trainer->settings.seed, STREAM_PARAMETERS);
 	dl_graph_initialise(trainer->graph, &random, trainer->parameters);
+	DL_TRY(dl_trainer_initialise(trainer, error));
 	memcpy(trainer->best_parameters, trainer->parameters, (size_t) trainer->length * sizeof(float));
 	return dl_updater_create(arena, trainer->graph, &trainer->settings, &trainer->updater, error);
 }
@@ -164,10 +165,10 @@ dl_trainer_create(DlArena *arena, const DlNetwork *network, const DlNetworkInput
 		trainer->batch_size = training->row_count;
 	trainer->steps_per_epoch = dl_trainer_batch_count(training->row_count, trainer->batch_size);
 	DL_TRY(build_graph(trainer, arena, network, inputs, error));
+	DL_TRY(dl_arena_calloc(arena, (size_t) training->row_count, sizeof(uint32_t), &trainer->order, error));
 	DL_TRY(create_parameters(trainer, arena, error));
 	DL_TRY(dl_trainer_create_shards(trainer, arena, error));
 	DL_TRY(create_validation(trainer, arena, error));
-	DL_TRY(dl_arena_calloc(arena, (size_t) training->row_count, sizeof(uint32_t), &trainer->order, error));
 	if (settings->learning_rate == 0)
 	{
 		DL_TRY(dl_range_test_create(trainer, arena, error));
@@ -188,12 +189,6 @@ not_finite(const DlTrainer *trainer, const char *what, DlError *error)
 				 trainer->epoch + 1, (long long) trainer->step + 1);
 	dl_error_hint(error, "Use a learning_rate below %g, or set gradient_clip.", trainer->learning_rate);
 	return DL_ERROR_NUMERIC;
-}
-
-static bool
-is_cancelled(const DlTrainer *trainer)
-{
-	return trainer->cancel != NULL && atomic_load_explicit(trainer->cancel, memory_order_relaxed) != 0;
 }
 
 static void
@@ -332,7 +327,7 @@ training_step(DlTrainer *trainer, DlTrainerEvent *event, DlError *error)
 	trainer->step_rate = trainer->learning_rate * dl_schedule_factor(&trainer->settings, progress);
 	DL_TRY(dl_trainer_optimise(trainer, trainer->order + begin, count, STREAM_STEP + (uint64_t) number,
 							   trainer->step_rate, dl_anneal_factor(&trainer->settings, progress), &result, error));
-	if (is_cancelled(trainer))
+	if (dl_trainer_cancelled(trainer))
 		return dl_error_set(error, DL_ERROR_CANCELLED, "training was cancelled");
 	if (!result.finite)
 		return not_finite(trainer, "the loss", error);
@@ -370,7 +365,7 @@ next(DlTrainer *trainer, DlTrainerEvent *event, DlError *error)
 {
 	bool		done;
 
-	if (is_cancelled(trainer))
+	if (dl_trainer_cancelled(trainer))
 		return dl_error_set(error, DL_ERROR_CANCELLED, "training was cancelled");
 	switch (trainer->phase)
 	{

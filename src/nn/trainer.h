@@ -140,7 +140,8 @@ typedef struct DlTrainer DlTrainer;
 /*
  * Builds network for inputs and outputs in arena.  threads may be NULL; sources
  * and settings are copied (their contexts borrowed); validation may be NULL or
- * have no rows.  cancel may be NULL.
+ * have no rows.  cancel may be NULL.  Where the network has parameters that start
+ * from the data it reads some training rows, which takes up to about a second.
  */
 extern DlStatus dl_trainer_create(DlArena *arena, const DlNetwork *network, const DlNetworkInputs *inputs,
 								  int64_t outputs, const DlTrainSettings *settings, const DlBatchSource *training,

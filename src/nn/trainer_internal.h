@@ -1,6 +1,7 @@
 /*
  * trainer_internal.h
  *    The inside of a trainer, shared by trainer.c (creation and epochs),
+ *    trainer_initialise.c (parameters that start from the data),
  *    trainer_step.c (one optimiser step), trainer_range.c (range test) and
  *    trainer_evaluate.c (forward passes over many rows).
  *
@@ -187,6 +188,18 @@ struct DlTrainer
 	TrainerPhase phase;
 };
 
+static inline bool
+dl_trainer_cancelled(const DlTrainer *trainer)
+{
+	return trainer->cancel != NULL && atomic_load_explicit(trainer->cancel, memory_order_relaxed) != 0;
+}
+
+/*
+ * Fits what DL_INIT_DATA asks for, in trainer->parameters, to a sample of the
+ * training rows: trainer_initialise.c.  It uses trainer->order.
+ */
+extern DlStatus dl_trainer_initialise(DlTrainer *trainer, DlError *error);
+
 extern DlStatus dl_trainer_create_shards(DlTrainer *trainer, DlArena *arena, DlError *error);
 
 /*
@@ -216,6 +229,8 @@ extern DlStatus dl_range_test_step(DlTrainer *trainer, bool *done, DlError *erro
 /* Streams of the seed: which random numbers are drawn for what. */
 #define STREAM_PARAMETERS UINT64_C(1)
 #define STREAM_RANGE_ORDER UINT64_C(2)
+#define STREAM_SAMPLE UINT64_C(3)
+#define STREAM_HINGES UINT64_C(4)
 #define STREAM_RANGE_STEP (UINT64_C(1) << 62)
 #define STREAM_STEP (UINT64_C(1) << 61)
 #define STREAM_EPOCH (UINT64_C(1) << 60)

@@ -56,6 +56,7 @@ extern DlStatus dl_layer_norm_infer(DlOpNode *node, DlError *error);
 extern DlStatus dl_batch_norm_infer(DlOpNode *node, DlError *error);
 extern DlStatus dl_embedding_infer(DlOpNode *node, DlError *error);
 extern DlStatus dl_periodic_infer(DlOpNode *node, DlError *error);
+extern DlStatus dl_piecewise_infer(DlOpNode *node, DlError *error);
 extern DlStatus dl_concat_infer(DlOpNode *node, DlError *error);
 extern DlStatus dl_slice_infer(DlOpNode *node, DlError *error);
 extern DlStatus dl_softmax_infer(DlOpNode *node, DlError *error);
@@ -77,12 +78,14 @@ extern void dl_dropout_memory(const DlOpNode *node, bool training, DlOpMemory *m
 extern void dl_layer_norm_memory(const DlOpNode *node, bool training, DlOpMemory *memory);
 extern void dl_batch_norm_memory(const DlOpNode *node, bool training, DlOpMemory *memory);
 extern void dl_periodic_memory(const DlOpNode *node, bool training, DlOpMemory *memory);
+extern void dl_piecewise_memory(const DlOpNode *node, bool training, DlOpMemory *memory);
 extern void dl_loss_softmax_memory(const DlOpNode *node, bool training, DlOpMemory *memory);
 
 /* Multiply-adds of one row. */
 extern int64_t dl_dense_multiply_adds(const DlOpNode *node);
 extern int64_t dl_column_multiply_adds(const DlOpNode *node);
 extern int64_t dl_periodic_multiply_adds(const DlOpNode *node);
+extern int64_t dl_piecewise_multiply_adds(const DlOpNode *node);
 
 /* Steps. */
 extern void dl_dense_forward(const DlOpCall *call);
@@ -107,6 +110,8 @@ extern void dl_embedding_forward(const DlOpCall *call);
 extern void dl_embedding_backward(const DlOpCall *call);
 extern void dl_periodic_forward(const DlOpCall *call);
 extern void dl_periodic_backward(const DlOpCall *call);
+extern void dl_piecewise_forward(const DlOpCall *call);
+extern void dl_piecewise_backward(const DlOpCall *call);
 extern void dl_concat_forward(const DlOpCall *call);
 extern void dl_concat_backward(const DlOpCall *call);
 extern void dl_slice_forward(const DlOpCall *call);

@@ -81,6 +81,12 @@ static const DlOpDefinition operators[] =
 		.infer = dl_periodic_infer,.keeps = dl_first_input_keeps,.memory = dl_periodic_memory,
 		.multiply_adds = dl_periodic_multiply_adds,.forward = dl_periodic_forward,.backward = dl_periodic_backward
 	},
+	[DL_OP_PIECEWISE] = {
+		.name = "piecewise",.roles = {"x", "edges", "weight", "linear", "bias"},.min_inputs = 5,.max_inputs = 5,
+		.parameters = BIT(1) | BIT(2) | BIT(3) | BIT(4),.differentiable = BIT(0) | BIT(2) | BIT(3) | BIT(4),
+		.infer = dl_piecewise_infer,.keeps = dl_first_input_keeps,.memory = dl_piecewise_memory,
+		.multiply_adds = dl_piecewise_multiply_adds,.forward = dl_piecewise_forward,.backward = dl_piecewise_backward
+	},
 	[DL_OP_CONCAT] = {
 		.name = "concat",.min_inputs = 1,.max_inputs = DL_OP_ANY_NUMBER,
 		.differentiable = DL_OP_ALL_INPUTS,

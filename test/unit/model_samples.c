@@ -30,6 +30,7 @@ const ModelSample model_samples[] =
 	{"residual", DL_TASK_BINARY, "nnc", "dense(8) > residual(dense(8, relu) > dense(8)) > residual(dense(5))", 1, 2, NULL},
 	{"concat", DL_TASK_REGRESSION, "nn", "concat(dense(4, relu), dense(3) > scale) > dense(6, relu)", 1, 1, NULL},
 	{"periodic", DL_TASK_MULTICLASS, "nnme", "realmlp(16, 16)", 2, 4, NULL},
+	{"piecewise", DL_TASK_REGRESSION, "nnme", "piecewise(bins => 6, width => 5) > dense(8, mish, init => data)", 2, 1, NULL},
 	{"simplified", DL_TASK_REGRESSION, "rrce", "realmlp(16, 16, simplified => true)", 1, 1, NULL},
 	{"ensemble", DL_TASK_BINARY, "nn", "dense(4, relu)", 3, 2, NULL},
 	{"ensemble of numbers", DL_TASK_REGRESSION, "nn", "dense(4, tanh)", 3, 2, NULL},
@@ -262,6 +263,23 @@ add_scaling(Maker *maker, const ModelSample *sample, int member, DlTargetScaling
 	return DL_OK;
 }
 
+/* Edges ascend; every second row of them has fewer bins. */
+static void
+set_edges(const DlGraph *graph, float *vector)
+{
+	for (int p = 0; p < dl_graph_parameter_count(graph); p++)
+	{
+		const DlParameterInfo *info = dl_graph_parameter_info(graph, p);
+		DlShape		shape = dl_graph_parameter_shape(graph, p);
+		float	   *edges = vector + dl_graph_parameter_offset(graph, p);
+
+		if (info->init != DL_INIT_DATA || info->rate != 0)
+			continue;
+		for (int64_t i = 0; i < shape.dims[0] * shape.dims[1]; i++)
+			edges[i] = fminf((float) (i % shape.dims[1]), i / shape.dims[1] % 2 == 0 ? 1000 : 3) / 2 - 1.5f;
+	}
+}
+
 static DlStatus
 add_weights(Maker *maker, const ModelSample *sample)
 {
@@ -289,6 +307,7 @@ add_weights(Maker *maker, const ModelSample *sample)
 							   maker->error));
 		dl_graph_initialise(graph, &maker->random, member->parameters);
 		move_constants(maker, graph, member->parameters);
+		set_edges(graph, member->parameters);
 	}
 	return DL_OK;
 }

@@ -20,6 +20,7 @@
 #define CUBE(n, m, k) {OP_INPUT_PARAMETER, 3, {n, m, k}}
 #define MEAN(n) {OP_INPUT_MEAN, 1, {n}}
 #define VARIANCE(n) {OP_INPUT_VARIANCE, 1, {n}}
+#define EDGES(n, m) {OP_INPUT_EDGES, 2, {n, m}}
 
 #define DENSE(f) \
 	{DL_OP_DENSE, "dense " #f, {VALUES(SIZE_N), MATRIX(SIZE_N, SIZE_M), VECTOR(SIZE_M)}, \
@@ -56,6 +57,12 @@ const OpCase op_cases[] = {
 		{VALUES(SIZE_N), MATRIX(SIZE_N, 4), MATRIX(SIZE_N, 4), CUBE(SIZE_N, 4, 3), MATRIX(SIZE_N, 3)}, {0}, 2e-5},
 	{DL_OP_PERIODIC, "periodic with columns passed on",
 		{VALUES(SIZE_N_PLUS_2), MATRIX(SIZE_N, 5), MATRIX(SIZE_N, 5), CUBE(SIZE_N, 5, 2), MATRIX(SIZE_N, 2)}, {0}, 2e-5},
+	{DL_OP_PIECEWISE, "piecewise",
+		{VALUES(SIZE_N), EDGES(SIZE_N, 7), CUBE(SIZE_N, 6, 3), MATRIX(SIZE_N, 3), MATRIX(SIZE_N, 3)}, {0}, 1e-5},
+	{DL_OP_PIECEWISE, "piecewise of one bin",
+		{VALUES(SIZE_N), EDGES(SIZE_N, 2), CUBE(SIZE_N, 1, 1), MATRIX(SIZE_N, 1), MATRIX(SIZE_N, 1)}, {0}, 1e-5},
+	{DL_OP_PIECEWISE, "piecewise with columns passed on",
+		{VALUES(SIZE_N_PLUS_2), EDGES(SIZE_N, 25), CUBE(SIZE_N, 24, 19), MATRIX(SIZE_N, 19), MATRIX(SIZE_N, 19)}, {0}, 2e-5},
 	{DL_OP_CONCAT, "concat", {VALUES(SIZE_N), VALUES(SIZE_M), VALUES(2)}, {0}, 1e-6},
 	{DL_OP_SLICE, "slice", {VALUES(SIZE_N_PLUS_2)}, {.start = 1,.count = 2}, 1e-6},
 	{DL_OP_SOFTMAX, "softmax", {VALUES(SIZE_N)}, {0}, 1e-5},
@@ -119,6 +126,7 @@ add_input(OpGraph *g, OpVariant variant, int index, DlNode row_codes, DlNode *re
 			DL_TRY(dl_graph_parameter(g->graph, name, dl_shape_2(g->sizes.rows, columns), &info, result, error));
 			return dl_graph_apply(g->graph, DL_OP_EMBEDDING, (DlNode[]) {row_codes, *result}, 2, NULL, result, error);
 		case OP_INPUT_MEAN:
+		case OP_INPUT_EDGES:
 			info.rate = 0;
 			break;
 		case OP_INPUT_VARIANCE:
@@ -219,6 +227,30 @@ op_graph_fill(const OpGraph *g, const DlBackend *backend, DlPlan *plan)
 	}
 }
 
+/* Edges from about -1.5 to 1.5; every third column has fewer bins, and of four the last none. */
+static void
+set_edges(const OpGraph *g, float *vector)
+{
+	for (int p = 0; p < dl_graph_parameter_count(g->graph); p++)
+	{
+		const char *name = dl_graph_parameter_name(g->graph, p);
+		DlShape		shape = dl_graph_parameter_shape(g->graph, p);
+		float	   *edges = vector + dl_graph_parameter_offset(g->graph, p);
+		int			input = name[1] - '0';	/* names are i0, i1, ... */
+
+		if (g->op_case->inputs[input].kind != OP_INPUT_EDGES)
+			continue;
+		for (int64_t column = 0; column < shape.dims[0]; column++)
+			for (int64_t t = 0; t < shape.dims[1]; t++)
+			{
+				int64_t		last = column % 4 == 3 ? 0 : column % 3 == 1 ? shape.dims[1] / 2 : shape.dims[1] - 1;
+				double		place = (double) (t < last ? t : last) / (double) (shape.dims[1] - 1);
+
+				*edges++ = (float) (3 * place * (0.6 + 0.4 * place) - 1.5 + 0.01 * (double) (column % 5));
+			}
+	}
+}
+
 DlStatus
 op_graph_parameters(DlArena *arena, const OpGraph *g, const DlBackend *backend, void **result, DlError *error)
 {
@@ -230,6 +262,7 @@ op_graph_parameters(DlArena *arena, const OpGraph *g, const DlBackend *backend, 
 	DL_TRY(dl_arena_calloc(arena, (size_t) length, dl_dtype_size(backend->real), result, error));
 	dl_random_seed(&random, 7, 2);
 	dl_graph_initialise(g->graph, &random, vector);
+	set_edges(g, vector);
 	for (int64_t i = 0; i < length; i++)
 		set_real(backend, *result, i, vector[i]);
 	return DL_OK;

@@ -30,7 +30,8 @@ typedef enum OpInputKind
 	OP_INPUT_CODES,				/* int32 [batch, dims[0]] below dims[1] */
 	OP_INPUT_PARAMETER,			/* trained, shape dims */
 	OP_INPUT_MEAN,				/* state, shape dims, around 0 */
-	OP_INPUT_VARIANCE			/* state, shape dims, above 0 */
+	OP_INPUT_VARIANCE,			/* state, shape dims, above 0 */
+	OP_INPUT_EDGES				/* state, shape dims: ascending rows, some with fewer bins, some with none */
 } OpInputKind;
 
 typedef struct OpInput

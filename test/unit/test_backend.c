@@ -1,8 +1,8 @@
 /*
  * test_backend.c
  *    Kernels called directly: what no operator case reaches.  Products of all
- *    kinds, bits that do not depend on the number of rows, strides, dropout's
- *    mask, sums, and optimiser steps, for every float32 backend.
+ *    kinds, bits that do not depend on the number of rows, strides, an embedding
+ *    of very many bins, dropout's mask, sums, and optimiser steps, for every float32 backend.
  */
 #include "backend_list.h"
 #include "core/arena.h"
@@ -118,6 +118,42 @@ check_row_invariant(const DlBackend *backend, DlWorkspace *w)
 	if (backend != dl_backend_cpu_level(DL_CPU_PLAIN))
 		ok(equal, "%s: dense with row_invariant has the bits of the reference", backend->name);
 	ok(alone, "%s: dense with row_invariant gives a row alone the same bits", backend->name);
+}
+
+/* So many bins that their sums do not fit into scratch at once. */
+static void
+check_piecewise(const DlBackend *backend, DlWorkspace *w)
+{
+	enum {ROWS = 70, BINS = DL_PIECEWISE_MAX_BINS, WIDTH = 39, EDGES = 1000, LINEAR = 3000, BIAS = 4000};
+	const DlBackend *reference = dl_backend_reference_f64();
+	const float *a = arrays[0];
+	const double *b = wide[0];
+	bool		alone = true;
+	float		y[WIDTH];
+	float		position[2];
+
+	fill(0, BIAS + WIDTH, 7);
+	fill(1, BINS * WIDTH, 8);
+	fill(4, ROWS * WIDTH, 9);
+	for (int t = 0; t <= BINS; t++)
+		wide[0][EDGES + t] = arrays[0][EDGES + t] = (float) t / 512 - 1;
+	memset(arrays[5], 0, sizeof(arrays[5]));
+	memset(wide[5], 0, sizeof(wide[5]));
+	backend->piecewise(w, ROWS, 1, BINS, WIDTH, a, 1, a + EDGES, arrays[1], a + LINEAR, a + BIAS, arrays[3], arrays[2], WIDTH);
+	reference->piecewise(NULL, ROWS, 1, BINS, WIDTH, b, 1, b + EDGES, wide[1], b + LINEAR, b + BIAS, wide[3], wide[2], WIDTH);
+	ok(difference(2, ROWS * WIDTH) < 2e-6, "%s: piecewise of 1024 bins: difference %.2g", backend->name,
+	   difference(2, ROWS * WIDTH));
+	backend->piecewise_backward(w, ROWS, 1, BINS, WIDTH, a, 1, a + EDGES, arrays[1], a + LINEAR, arrays[3], arrays[4], WIDTH,
+								arrays[5], NULL, NULL, false, NULL);
+	reference->piecewise_backward(NULL, ROWS, 1, BINS, WIDTH, b, 1, b + EDGES, wide[1], b + LINEAR, wide[3], wide[4], WIDTH,
+								  wide[5], NULL, NULL, false, NULL);
+	ok(difference(5, BINS * WIDTH) < 2e-6, "%s: its gradient: difference %.2g", backend->name, difference(5, BINS * WIDTH));
+	for (int r = 0; r < ROWS; r++)
+	{
+		backend->piecewise(w, 1, 1, BINS, WIDTH, a + r, 1, a + EDGES, arrays[1], a + LINEAR, a + BIAS, position, y, WIDTH);
+		alone = alone && memcmp(y, arrays[2] + r * WIDTH, sizeof(y)) == 0;
+	}
+	ok(alone, "%s: piecewise gives a row alone the same bits", backend->name);
 }
 
 static void
@@ -289,6 +325,7 @@ main(void)
 		}
 		check_gemm(list[b], &w);
 		check_row_invariant(list[b], &w);
+		check_piecewise(list[b], &w);
 		check_strides(list[b], &w);
 		check_dropout(list[b], &w);
 		check_sums(list[b], &w);

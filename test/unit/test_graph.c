@@ -69,7 +69,7 @@ typedef struct Wrong
 
 static const Wrong wrong[] = {
 	{DL_OP_INPUT, 0, {0}, {0}, DL_ERROR_INVALID, "operator 0 cannot be applied"},
-	{DL_OP_COUNT, 0, {0}, {0}, DL_ERROR_INVALID, "operator 18 cannot be applied"},
+	{DL_OP_COUNT, 0, {0}, {0}, DL_ERROR_INVALID, "operator 19 cannot be applied"},
 	{DL_OP_DENSE, 1, {X4}, {0}, DL_ERROR_SHAPE, "dense takes 2 to 3 inputs, got 1"},
 	{DL_OP_ADD, 1, {X4}, {0}, DL_ERROR_SHAPE, "add takes 2 inputs, got 1"},
 	{DL_OP_CONCAT, 0, {0}, {0}, DL_ERROR_SHAPE, "concat takes at least 1 input, got 0"},
@@ -117,6 +117,14 @@ static const Wrong wrong[] = {
 	"periodic: frequency has shape [4, 3], expected [4, 2] because weight has shape [4, 2, 3]"},
 	{DL_OP_PERIODIC, 5, {X4, M42, M42, CUBE, M42}, {0}, DL_ERROR_SHAPE,
 	"periodic: bias has shape [4, 2], expected [4, 3] because weight has shape [4, 2, 3]"},
+	{DL_OP_PIECEWISE, 5, {ONE, W43, CUBE, W43, W43}, {0}, DL_ERROR_SHAPE,
+	"piecewise: weight has shape [4, 2, 3], expected [1, 2, 3] because x has shape [batch, 1]"},
+	{DL_OP_PIECEWISE, 5, {X4, M42, CUBE, W43, W43}, {0}, DL_ERROR_SHAPE,
+	"piecewise: edges has shape [4, 2], expected [4, 3] because weight has shape [4, 2, 3]"},
+	{DL_OP_PIECEWISE, 5, {X4, W43, CUBE, M42, W43}, {0}, DL_ERROR_SHAPE,
+	"piecewise: linear has shape [4, 2], expected [4, 3] because weight has shape [4, 2, 3]"},
+	{DL_OP_PIECEWISE, 5, {X4, W43, CUBE, W43, M42}, {0}, DL_ERROR_SHAPE,
+	"piecewise: bias has shape [4, 2], expected [4, 3] because weight has shape [4, 2, 3]"},
 	{DL_OP_SLICE, 1, {X4}, {.start = 2,.count = 3}, DL_ERROR_SHAPE,
 	"slice: 3 columns from 2 do not fit, expected [batch, 3] within [batch, 4]"},
 	{DL_OP_SLICE, 1, {X4}, {.start = INT64_MAX,.count = INT64_MAX}, DL_ERROR_SHAPE, NULL},
@@ -246,8 +254,11 @@ test_properties(void)
 	must(dl_graph_apply(graph, DL_OP_PERIODIC, (DlNode[]) {nodes[X4], nodes[M42], nodes[M42], nodes[CUBE], nodes[W43]}, 5,
 						NULL, &node, &error));
 	ok(dl_graph_shape(graph, node).dims[1] == 16, "the columns of a periodic embedding");
+	must(dl_graph_apply(graph, DL_OP_PIECEWISE, (DlNode[]) {nodes[X4], nodes[W43], nodes[CUBE], nodes[W43], nodes[W43]},
+						5, NULL, &node, &error));
+	ok(dl_graph_shape(graph, node).dims[1] == 12, "the columns of a piecewise embedding");
 	must(dl_graph_apply(graph, DL_OP_CONCAT, (DlNode[]) {nodes[X4], node, nodes[Y5]}, 3, NULL, &node, &error));
-	ok(dl_graph_shape(graph, node).dims[1] == 25, "the columns of concat");
+	ok(dl_graph_shape(graph, node).dims[1] == 21, "the columns of concat");
 	must(dl_graph_apply(graph, DL_OP_BATCH_NORM, (DlNode[]) {nodes[X4], nodes[B4], nodes[B4], nodes[B4], nodes[B4]}, 5,
 						NULL, &node, &error));
 	ok(dl_graph_couples_rows(graph), "batch normalisation couples rows");

@@ -515,6 +515,12 @@ test_pokes(void)
 		{"level is -2", "binary", "preparation.map.0", 0, {.i = -2}, DL_ERROR_CORRUPT},
 		{"level is -1", "binary", "preparation.map.0", 0, {.i = -1}, DL_OK},
 		{"negative variance", "batch norm", "0.layers.1.running_var", 2, {.f = -1}, DL_ERROR_CORRUPT},
+		{"another edge", "piecewise", "0.piecewise.edges", 0, {.f = -9}, DL_OK},
+		{"edge is NaN", "piecewise", "0.piecewise.edges", 0, {.f = NAN}, DL_ERROR_CORRUPT},
+		{"edges fall", "piecewise", "0.piecewise.edges", 2, {.f = -9}, DL_ERROR_CORRUPT},
+		{"edges of another row fall", "piecewise", "1.piecewise.edges", 13, {.f = 9}, DL_ERROR_CORRUPT},
+		{"an empty bin within", "piecewise", "0.piecewise.edges", 2, {.f = -1}, DL_ERROR_CORRUPT},
+		{"a bin after an empty one", "piecewise", "0.piecewise.edges", 13, {.f = 9}, DL_ERROR_CORRUPT},
 		{"negative mean", "batch norm", "0.layers.1.running_mean", 2, {.f = -1}, DL_OK},
 	};
 

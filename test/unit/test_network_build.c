@@ -146,6 +146,18 @@ static const struct
 		"periodic.frequency[2, 16] periodic.phase[2, 16] periodic.weight[2, 16, 3] periodic.bias[2, 3] "
 		"embeddings.0.weight[10, 8] layers.0.weight[17] layers.1.weight[17, 4] layers.1.bias[4] layers.2.weight[4] "
 		"output.weight[4, 1] output.bias[1]"},
+	{"piecewise(bins => 5, width => 4)", 5, 2, 1, 1, 17,
+		"piecewise.edges[2, 6] piecewise.weight[2, 5, 4] piecewise.linear[2, 4] piecewise.bias[2, 4] "
+		"embeddings.0.weight[10, 6] output.weight[17, 1] output.bias[1]"},
+	{"piecewise > relu", 2, 0, 0, 1, 2, "output.weight[2, 1] output.bias[1]"},
+	{"realmlp(4, numbers => piecewise)", 3, 2, 0, 1, 4,
+		"piecewise.edges[2, 25] piecewise.weight[2, 24, 12] piecewise.linear[2, 12] piecewise.bias[2, 12] "
+		"layers.0.weight[25] layers.1.weight[25, 4] layers.1.bias[4] layers.2.weight[4] output.weight[4, 1] output.bias[1]"},
+	{"realmlp(4, numbers => none)", 3, 2, 0, 1, 4,
+		"layers.0.weight[3] layers.1.weight[3, 4] layers.1.bias[4] layers.2.weight[4] output.weight[4, 1] output.bias[1]"},
+	{"realmlp(4, simplified => true, numbers => periodic)", 3, 1, 0, 1, 4,
+		"periodic.frequency[1, 16] periodic.phase[1, 16] periodic.weight[1, 16, 3] periodic.bias[1, 3] "
+		"layers.0.weight[6] layers.1.weight[6, 4] layers.1.bias[4] output.weight[4, 1] output.bias[1]"},
 	{"realmlp(4, simplified => true)", 3, 2, 0, 1, 4,
 		"layers.0.weight[3] layers.1.weight[3, 4] layers.1.bias[4] output.weight[4, 1] output.bias[1]"},
 };
@@ -230,6 +242,27 @@ test_initial(void)
 	ok(has_info(&b, "embeddings.0.weight", DL_INIT_NORMAL, 1, 2, 1), "embedding of given width");
 	ok(has_info(&b, "output.weight", DL_INIT_CONSTANT, 0, 4 / sqrt(19.0), sqrt(19.0)), "zero ntk output");
 	ok(has_info(&b, "output.bias", DL_INIT_CONSTANT, 0, 0.4, 0), "... its bias");
+	dl_arena_destroy(b.arena);
+
+	b = build("dense(4, parametrization => ntk, init => data) > dense(8, gelu, init => data) > "
+			  "output(zero => true, init => data)", 9, 9, 0, 1);
+	ok(has_info(&b, "layers.0.weight", DL_INIT_DATA, 1.0 / 3, 1.0 / 3, 3), "ntk from data");
+	ok(has_info(&b, "layers.0.bias", DL_INIT_DATA, 1, 0.1, 0), "... its bias");
+	ok(has_info(&b, "layers.1.weight", DL_INIT_DATA, 0.5, 1, 1), "standard from data");
+	ok(has_info(&b, "layers.1.bias", DL_INIT_DATA, 1, 1, 0), "... its bias");
+	ok(has_info(&b, "output.weight", DL_INIT_CONSTANT, 0, 1, 1), "zero stays zero");
+	dl_arena_destroy(b.arena);
+
+	b = build("realmlp(9, 16, init => data)", 4, 0, 0, 1);
+	ok(has_info(&b, "layers.4.weight", DL_INIT_DATA, 1.0 / 3, 1.0 / 3, 3), "realmlp from data");
+	ok(has_info(&b, "output.weight", DL_INIT_DATA, 0.25, 0.25, 4), "... its output");
+	dl_arena_destroy(b.arena);
+
+	b = build("piecewise(rate => 0.5)", 3, 2, 0, 1);
+	ok(has_info(&b, "piecewise.edges", DL_INIT_DATA, 0, 0, 0), "piecewise: edges are state, from data");
+	ok(has_info(&b, "piecewise.weight", DL_INIT_CONSTANT, 0, 0.5, 1), "piecewise: weight starts at 0");
+	ok(has_info(&b, "piecewise.linear", DL_INIT_UNIFORM, 1, 0.5, 1), "piecewise: linear");
+	ok(has_info(&b, "piecewise.bias", DL_INIT_UNIFORM, 1, 0.5, 0), "piecewise: bias");
 	dl_arena_destroy(b.arena);
 
 	b = build("linear", 0, 0, 1, 1);
