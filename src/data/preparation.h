@@ -4,7 +4,8 @@
  *    training rows.
  *
  * numbers = [continuous..., indicators of missing..., one-hot...]
- *   continuous: scaled; missing becomes 0, which is the training mean (or median)
+ *   continuous: scaled; missing becomes 0, which is the training mean (or median); after
+ *               the numbers, what target means say of categories (preparation_target.h)
  *   indicator:  1 where missing, only for words that were missing in some training row and
  *               not in all; once for words of a column that are always missing together
  *   one-hot:    of categories with at most one_hot levels; two levels: one column -1/+1;
@@ -54,6 +55,8 @@ typedef struct DlCategoryInput
 	bool		missing_seen;
 	int32_t		code_count;		/* size of map: the vocabulary at training */
 	const int32_t *map;			/* vocabulary code -> level 0..levels-1, or -1 when not kept */
+	int32_t		level_numbers;	/* continuous inputs that the level gives; embedded ones only, else 0 */
+	const float *level_values;	/* [levels + 1, level_numbers], scaled; the first row: missing or unseen */
 } DlCategoryInput;
 
 typedef struct DlPreparation
@@ -64,7 +67,7 @@ typedef struct DlPreparation
 	DlCategoryInput *categories;
 
 	/* derived by dl_preparation_finish() from the above: */
-	int64_t		continuous;		/* = number_count */
+	int64_t		continuous;		/* number_count and the categories' level_numbers */
 	int64_t		inputs;			/* width of numbers: continuous, indicators, one-hot columns */
 	int32_t		embedded;		/* width of codes */
 	int64_t    *embedded_levels;	/* of each code column, the 0 for missing included */

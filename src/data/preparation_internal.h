@@ -14,6 +14,13 @@ one_hot_width(const DlCategoryInput *category)
 	return category->levels == 2 ? 1 : category->levels;
 }
 
+/* The level of a code, -1 for missing, unseen, dropped, or no code at all. */
+static inline int32_t
+dl_category_level(const DlCategoryInput *category, uint32_t word)
+{
+	return word < (uint32_t) category->code_count ? category->map[word] : -1;
+}
+
 /*
  * The value below which a standard normal variable lies with probability p, 0 < p < 1:
  * Acklam's rational approximation (2003), relative error below 1.2e-9, that

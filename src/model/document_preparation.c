@@ -10,9 +10,12 @@
  *    preparation.quantile_counts  I32 [n]
  *    preparation.quantiles        F32 [sum of the counts]
  *    preparation.map.I            I32      of category I: vocabulary code to level, or -1
+ *    preparation.levels.I         F32      of category I, if it has "level_numbers": those of each level,
+ *                                          the first for missing and unseen
  */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "model/model_internal.h"
 
@@ -70,6 +73,29 @@ split_numbers(const DlPreparation *preparation, DlArena *arena, NumberArrays *ar
 }
 
 static DlStatus
+write_category(const DlCategoryInput *category, int32_t index, DlJsonWriter *writer, DlTensorList *tensors,
+			   DlError *error)
+{
+	char		name[64];
+
+	dl_json_begin_object(writer, NULL);
+	dl_json_put_int(writer, "column", category->column);
+	dl_json_put_int(writer, "levels", category->levels);
+	dl_json_put_bool(writer, "one_hot", category->one_hot);
+	dl_json_put_bool(writer, "missing", category->missing_seen);
+	if (category->level_numbers > 0)
+		dl_json_put_int(writer, "level_numbers", category->level_numbers);
+	dl_json_end_object(writer);
+	snprintf(name, sizeof(name), "preparation.map.%d", index);
+	DL_TRY(dl_tensor_list_add(tensors, name, DL_I32, dl_shape_1(category->code_count), category->map, error));
+	if (category->level_numbers == 0)
+		return DL_OK;
+	snprintf(name, sizeof(name), "preparation.levels.%d", index);
+	return dl_tensor_list_add(tensors, name, DL_F32, dl_shape_2((int64_t) category->levels + 1, category->level_numbers),
+							  category->level_values, error);
+}
+
+static DlStatus
 write_numbers(const DlPreparation *preparation, DlTensorList *tensors, DlError *error)
 {
 	NumberArrays arrays;
@@ -90,7 +116,6 @@ DlStatus
 dl_document_write_preparation(const DlModel *model, DlJsonWriter *writer, DlTensorList *tensors, DlError *error)
 {
 	const DlPreparation *preparation = &model->preparation;
-	char		name[64];
 
 	dl_json_begin_object(writer, "preparation");
 	dl_json_put_int(writer, "numbers", preparation->number_count);
@@ -102,18 +127,7 @@ dl_document_write_preparation(const DlModel *model, DlJsonWriter *writer, DlTens
 
 	dl_json_begin_array(writer, "categories");
 	for (int32_t i = 0; i < preparation->category_count; i++)
-	{
-		const DlCategoryInput *category = &preparation->categories[i];
-
-		dl_json_begin_object(writer, NULL);
-		dl_json_put_int(writer, "column", category->column);
-		dl_json_put_int(writer, "levels", category->levels);
-		dl_json_put_bool(writer, "one_hot", category->one_hot);
-		dl_json_put_bool(writer, "missing", category->missing_seen);
-		dl_json_end_object(writer);
-		snprintf(name, sizeof(name), "preparation.map.%d", i);
-		DL_TRY(dl_tensor_list_add(tensors, name, DL_I32, dl_shape_1(category->code_count), category->map, error));
-	}
+		DL_TRY(write_category(&preparation->categories[i], i, writer, tensors, error));
 	dl_json_end_array(writer);
 	dl_json_end_object(writer);
 	return DL_OK;
@@ -237,6 +251,34 @@ read_numbers(DlModel *model, const DlJson *json, DlTensorIndex *tensors, DlError
 	return DL_OK;
 }
 
+/* The numbers of an embedded category's levels; models need not have them. */
+static DlStatus
+read_levels(DlModel *model, const DlJson *json, DlTensorIndex *tensors, int32_t index, DlError *error)
+{
+	DlCategoryInput *category = &model->preparation.categories[index];
+	const DlNamedTensor *tensor;
+	char		name[64];
+	DlShape		shape;
+	float	   *values;
+	size_t		count;
+
+	if (!dl_json_has(json, "level_numbers"))
+		return DL_OK;
+	if (category->one_hot)
+		return dl_json_fail(json, error, "has numbers of levels, but is one-hot");
+	DL_TRY(dl_json_member_int32(json, "level_numbers", 1, DL_MODEL_MAX_LEVEL_NUMBERS, &category->level_numbers, error));
+	snprintf(name, sizeof(name), "preparation.levels.%d", index);
+	shape = dl_shape_2((int64_t) category->levels + 1, category->level_numbers);
+	DL_TRY(dl_tensor_index_find(tensors, name, DL_F32, &shape, &tensor, error));
+	count = ((size_t) category->levels + 1) * (size_t) category->level_numbers;
+	DL_TRY(dl_arena_calloc(model->arena, count, sizeof(float), &values, error));
+	memcpy(values, tensor->data, count * sizeof(float));
+	if (!all_finite(values, (int64_t) count, false))
+		return dl_error_set(error, DL_ERROR_CORRUPT, "model: a value of tensor \"%s\" is not finite", name);
+	category->level_values = values;
+	return DL_OK;
+}
+
 static DlStatus
 read_category(DlModel *model, const DlJson *json, DlTensorIndex *tensors, int32_t index, bool *taken, DlError *error)
 {
@@ -266,7 +308,7 @@ read_category(DlModel *model, const DlJson *json, DlTensorIndex *tensors, int32_
 		if (map[i] < -1 || map[i] >= category->levels)
 			return dl_error_set(error, DL_ERROR_CORRUPT, "model: tensor \"%s\" maps code %d to %d of %d levels", name, i,
 								map[i], category->levels);
-	return DL_OK;
+	return read_levels(model, json, tensors, index, error);
 }
 
 DlStatus

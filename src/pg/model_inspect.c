@@ -214,6 +214,21 @@ put_layers(DlRows *rows, const DlModel *model)
 			layers[i].outputs, plural(layers[i].outputs), layers[i].parameters, plural(layers[i].parameters));
 }
 
+/* What a category became where that is more than its embedding or one-hot inputs. */
+static const char *
+category_note(const DlModel *model, int32_t column)
+{
+	for (int32_t i = 0; i < model->preparation.category_count; i++)
+	{
+		const DlCategoryInput *category = &model->preparation.categories[i];
+
+		if (category->column == column && category->level_numbers > 0)
+			return psprintf(", embedded, with %d target mean%s and the count beside it", category->level_numbers - 1,
+							plural(category->level_numbers - 1));
+	}
+	return "";
+}
+
 static void
 put_columns(DlRows *rows, const DlModel *model)
 {
@@ -222,8 +237,9 @@ put_columns(DlRows *rows, const DlModel *model)
 		const DlColumn *column = &model->columns[i];
 
 		if (column->vocabulary != NULL)
-			put(rows, "column", column->name, "%s (%s), %d value%s", dl_column_kind_name(column->kind), column->type,
-				dl_vocabulary_size(column->vocabulary), plural(dl_vocabulary_size(column->vocabulary)));
+			put(rows, "column", column->name, "%s (%s), %d value%s%s", dl_column_kind_name(column->kind), column->type,
+				dl_vocabulary_size(column->vocabulary), plural(dl_vocabulary_size(column->vocabulary)),
+				category_note(model, i));
 		else if (column->kind == DL_COLUMN_ARRAY)
 			put(rows, "column", column->name, "%s of %d (%s)", dl_column_kind_name(column->kind), column->words, column->type);
 		else

@@ -131,6 +131,7 @@ static const Option option_table[] = {
 	{"split_key", OPTION_TEXT, PLACE(split_key), 0, 0, NULL, NULL},
 	{"step_epochs", OPTION_INTEGER, PLACE(fit.step_epochs), 1, 1000000, NULL, NULL},
 	{"step_factor", OPTION_REAL, PLACE(fit.step_factor), 1e-9, 1, NULL, NULL},
+	{"target_means", OPTION_BOOLEAN, PLACE(fit.target_means), 0, 1, NULL, NULL},
 	{"task", OPTION_TEXT, PLACE(task), 0, 0, NULL, NULL},
 	{"test", OPTION_REAL, PLACE(fit.test), 0, 0.9, NULL, NULL},
 	{"threads", OPTION_INTEGER, PLACE(fit.threads), 0, 1024, NULL, NULL},

@@ -107,6 +107,7 @@ compare('labels', 'labels', $array->('labels'), $small);
 compare('blocks', 'y', "SELECT dl.predict('blocks', $features) FROM samples",
 	q(network => 'dense(16, gelu) > batch_norm() > residual(dense(16, silu) > dropout(0.2)) > layer_norm() > concat(dense(4, selu), dense(4, elu)) > mish()', epochs => 3));
 compare('quantile', 'y', "SELECT dl.predict('quantile', $features) FROM samples", qq($small, options => '{"scaling": "quantile", "one_hot": 2}'));
+compare('means', 'y', "SELECT dl.predict('means', $features) FROM samples", qq($small, options => '{"scaling": "robust", "target_means": true}'));
 compare('robust', 'class', $array->('robust'), qq($small, options => '{"scaling": "robust", "class_weight": "balanced"}'));
 compare('members', 'y', "SELECT dl.predict('members', $features) FROM samples", qq($small, options => '{"members": 3}'));
 compare('default_regression', 'y', "SELECT dl.predict('default_regression', $features) FROM samples", 'epochs => 3');

@@ -6,6 +6,7 @@
  *      m  number that may be missing   b  boolean (one-hot of two levels)
  *      c  category, one-hot            e  category, embedded
  *      h  category with a text that is no UTF-8
+ *      l  category, embedded, with numbers of its levels
  *      d  date                         t  timestamp
  *      a  array of 3 numbers
  */
@@ -30,6 +31,7 @@ const ModelSample model_samples[] =
 	{"residual", DL_TASK_BINARY, "nnc", "dense(8) > residual(dense(8, relu) > dense(8)) > residual(dense(5))", 1, 2, NULL},
 	{"concat", DL_TASK_REGRESSION, "nn", "concat(dense(4, relu), dense(3) > scale) > dense(6, relu)", 1, 1, NULL},
 	{"periodic", DL_TASK_MULTICLASS, "nnme", "realmlp(16, 16)", 2, 4, NULL},
+	{"numbers of levels", DL_TASK_REGRESSION, "nlmcl", "realmlp(16, 16)", 1, 1, NULL},
 	{"simplified", DL_TASK_REGRESSION, "rrce", "realmlp(16, 16, simplified => true)", 1, 1, NULL},
 	{"ensemble", DL_TASK_BINARY, "nn", "dense(4, relu)", 3, 2, NULL},
 	{"ensemble of numbers", DL_TASK_REGRESSION, "nn", "dense(4, tanh)", 3, 2, NULL},
@@ -104,11 +106,12 @@ add_category(Maker *maker, char letter, int32_t column, int32_t word)
 	DlCategoryInput *category = &preparation->categories[preparation->category_count++];
 	int			count = letter == 'b' ? 2 : letter == 'c' ? 4 : letter == 'h' ? 5 : 16;
 	int32_t    *map;
+	float	   *values;
 
 	DL_TRY(add_vocabulary(maker, count, letter == 'h', &maker->model->columns[column].vocabulary));
 	category->word = word;
 	category->column = column;
-	category->one_hot = letter != 'e' && letter != 'h';
+	category->one_hot = letter != 'e' && letter != 'h' && letter != 'l';
 	category->missing_seen = letter == 'c';
 	category->code_count = dl_vocabulary_size(maker->model->columns[column].vocabulary);
 	DL_TRY(dl_arena_calloc(maker->model->arena, (size_t) category->code_count, sizeof(int32_t), &map, maker->error));
@@ -118,6 +121,13 @@ add_category(Maker *maker, char letter, int32_t column, int32_t word)
 	for (int32_t i = 0; i < category->code_count; i++)
 		map[i] = i < category->levels ? category->levels - 1 - i : -1;
 	category->map = map;
+	if (letter != 'l')
+		return DL_OK;
+	category->level_numbers = 3;
+	DL_TRY(dl_arena_calloc(maker->model->arena, ((size_t) category->levels + 1) * 3, sizeof(float), &values, maker->error));
+	for (int32_t i = 0; i < (category->levels + 1) * 3; i++)
+		values[i] = normal(maker);
+	category->level_values = values;
 	return DL_OK;
 }
 
@@ -134,7 +144,7 @@ add_column(Maker *maker, char letter, int32_t index)
 	DL_TRY(dl_arena_strdup(model->arena, name, &copy, maker->error));
 	column->name = copy;
 	column->kind = letter == 'd' ? DL_COLUMN_DATE : letter == 't' ? DL_COLUMN_TIMESTAMP : letter == 'a' ? DL_COLUMN_ARRAY :
-		strchr("bceh", letter) ? DL_COLUMN_CATEGORY : DL_COLUMN_NUMBER;
+		strchr("bcehl", letter) ? DL_COLUMN_CATEGORY : DL_COLUMN_NUMBER;
 	column->type = types[column->kind == DL_COLUMN_NUMBER ? 0 : column->kind];
 	column->first_word = model->feature_words;
 	column->words = letter == 'd' ? DL_DATE_WORDS : letter == 't' ? DL_TIMESTAMP_WORDS : letter == 'a' ? 3 : 1;

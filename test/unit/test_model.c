@@ -514,6 +514,9 @@ test_pokes(void)
 		{"level out of range", "binary", "preparation.map.0", 0, {.i = 2}, DL_ERROR_CORRUPT},
 		{"level is -2", "binary", "preparation.map.0", 0, {.i = -2}, DL_ERROR_CORRUPT},
 		{"level is -1", "binary", "preparation.map.0", 0, {.i = -1}, DL_OK},
+		{"another number of a level", "numbers of levels", "preparation.levels.0", 3, {.f = 2}, DL_OK},
+		{"number of a level is NaN", "numbers of levels", "preparation.levels.0", 3, {.f = NAN}, DL_ERROR_CORRUPT},
+		{"number of a level is infinite", "numbers of levels", "preparation.levels.2", 0, {.f = INFINITY}, DL_ERROR_CORRUPT},
 		{"negative variance", "batch norm", "0.layers.1.running_var", 2, {.f = -1}, DL_ERROR_CORRUPT},
 		{"negative mean", "batch norm", "0.layers.1.running_mean", 2, {.f = -1}, DL_OK},
 	};
