@@ -274,6 +274,11 @@ SELECT s.part, s.name, s.value FROM dl.train('train_means', 'shops', 'y', networ
 WHERE s.name IN ('shop', 'target_means');
 SELECT dl.predict('train_means', 'a new shop', 0) = dl.predict('train_means', NULL, 0) AS as_missing;
 
+-- Whole numbers of few values.
+SELECT s.part, s.name, s.value FROM dl.train('train_integers', 'SELECT i % 7 AS weekday, i % 2 AS two, sin(i) AS x, i % 7 = 3 AS y FROM generate_series(1, 300) AS i', 'y',
+	network => 'linear', epochs => 1, quiet => true, options => '{"one_hot_integers": 7}') AS t, dl.summary(t.model) AS s
+WHERE part = 'column';
+
 -- NULL where an argument has a default means the default.
 SELECT rows FROM dl.train('train_null', 'gaps', 'y', task => NULL, network => 'dense(4)', epochs => 1, batch_size => NULL, learning_rate => NULL,
 						  optimizer => NULL, early_stopping => NULL, validation => NULL, test => NULL, split_column => NULL, seed => NULL,

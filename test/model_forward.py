@@ -157,6 +157,12 @@ def prepare(document, tensors, words, codes):
             numbers.append(numpy.choose(levels[i] + 1, [0.0, -1.0, 1.0]))
         else:
             numbers.extend((levels[i] == k).astype(float) for k in range(category["levels"]))
+    value = 0
+    for i in range(preparation.get("integers", 0)):
+        x = words[:, tensors["preparation.integer_words"][i]]
+        for _ in range(tensors["preparation.integer_counts"][i]):
+            numbers.append((x == tensors["preparation.integer_values"][value]).astype(float))
+            value += 1
     rows = len(words)
     return {
         "numbers": numpy.stack(numbers, 1) if numbers else numpy.zeros((rows, 0)),

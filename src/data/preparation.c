@@ -117,5 +117,11 @@ dl_preparation_finish(DlArena *arena, DlPreparation *preparation, DlError *error
 		preparation->continuous += category->level_numbers;
 	}
 	preparation->inputs += preparation->continuous;
+	for (int32_t i = 0; i < preparation->integer_count; i++)
+	{
+		if (preparation->integers[i].count < 0)
+			return dl_error_set(error, DL_ERROR_CORRUPT, "a number has %d values", preparation->integers[i].count);
+		preparation->inputs += preparation->integers[i].count;
+	}
 	return DL_OK;
 }

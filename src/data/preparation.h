@@ -9,7 +9,8 @@
  *   indicator:  1 where missing, only for words that were missing in some training row and
  *               not in all; once for words of a column that are always missing together
  *   one-hot:    of categories with at most one_hot levels; two levels: one column -1/+1;
- *               missing and unseen: all zeros
+ *               missing and unseen: all zeros.  Then of integers with few values, which
+ *               are continuous inputs too
  * codes = one for each category with more levels: 0 is missing or unseen, 1.. are the
  *   levels kept.  Levels are kept by frequency in the training rows.
  * Words that never vary in the training rows give no input.
@@ -59,12 +60,22 @@ typedef struct DlCategoryInput
 	const float *level_values;	/* [levels + 1, level_numbers], scaled; the first row: missing or unseen */
 } DlCategoryInput;
 
+/* A number of few values, whose values are one-hot inputs besides: 1 where the word equals the value. */
+typedef struct DlIntegerInput
+{
+	int32_t		word;
+	int32_t		count;
+	const float *values;		/* ascending, as stored */
+} DlIntegerInput;
+
 typedef struct DlPreparation
 {
 	int32_t		number_count;
 	DlNumberInput *numbers;
 	int32_t		category_count;
 	DlCategoryInput *categories;
+	int32_t		integer_count;
+	DlIntegerInput *integers;
 
 	/* derived by dl_preparation_finish() from the above: */
 	int64_t		continuous;		/* number_count and the categories' level_numbers */
@@ -84,7 +95,10 @@ typedef struct DlPreparationSettings
 	int32_t		one_hot;		/* most levels that become one-hot; 8 */
 	int32_t		max_levels;		/* most levels kept of a category; 0: no limit */
 	int32_t		min_count;		/* levels rarer than this in the training rows are not kept; 1 */
+	int32_t		one_hot_integers;	/* most values of whole numbers that become one-hot inputs besides; 0: none */
 } DlPreparationSettings;
+
+#define DL_MAX_ONE_HOT_INTEGERS 100
 
 typedef enum DlPreparationNoticeKind
 {

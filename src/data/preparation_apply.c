@@ -169,6 +169,19 @@ apply_levels(const DlPreparation *preparation, const uint32_t *words, float *num
 }
 
 static inline void
+apply_integers(const DlPreparation *preparation, const uint32_t *words, float *one_hot)
+{
+	for (int32_t i = 0; i < preparation->integer_count; i++)
+	{
+		const DlIntegerInput *integer = &preparation->integers[i];
+		float		x = word_number(words[integer->word]);
+
+		for (int32_t k = 0; k < integer->count; k++)
+			*one_hot++ = x == integer->values[k] ? 1.0f : 0.0f;
+	}
+}
+
+static inline float *
 apply_categories(const DlPreparation *preparation, const uint32_t *words, float *one_hot, int32_t *codes)
 {
 	for (int32_t i = 0; i < preparation->category_count; i++)
@@ -186,6 +199,7 @@ apply_categories(const DlPreparation *preparation, const uint32_t *words, float 
 				*one_hot++ = k == level ? 1.0f : 0.0f;
 		}
 	}
+	return one_hot;
 }
 
 void
@@ -198,6 +212,8 @@ dl_preparation_apply(const DlPreparation *preparation, int64_t rows, const uint3
 
 	for (int64_t row = 0; row < rows; row++)
 	{
+		float	   *one_hot;
+
 		if (preparation->contiguous)
 			scale_contiguous(preparation, features + preparation->numbers[0].word, numbers);
 		else
@@ -214,9 +230,11 @@ dl_preparation_apply(const DlPreparation *preparation, int64_t rows, const uint3
 
 			numbers[continuous + i] = x != x ? 1.0f : 0.0f;
 		}
+		one_hot = numbers != NULL ? numbers + continuous + indicator_count : NULL;
 		if (preparation->category_count > 0)
-			apply_categories(preparation, features, numbers != NULL ? numbers + continuous + indicator_count : NULL,
-							 codes);
+			one_hot = apply_categories(preparation, features, one_hot, codes);
+		if (preparation->integer_count > 0)
+			apply_integers(preparation, features, one_hot);
 		features += stride;
 		if (numbers != NULL)
 			numbers += preparation->inputs;

@@ -9,6 +9,9 @@
  *    preparation.missing          I32 [n]  1: has an indicator
  *    preparation.quantile_counts  I32 [n]
  *    preparation.quantiles        F32 [sum of the counts]
+ *    preparation.integer_words    I32 [m]  if the document has "integers": word of each
+ *    preparation.integer_counts   I32 [m]
+ *    preparation.integer_values   F32 [sum of the counts]
  *    preparation.map.I            I32      of category I: vocabulary code to level, or -1
  *    preparation.levels.I         F32      of category I, if it has "level_numbers": those of each level,
  *                                          the first for missing and unseen
@@ -73,6 +76,35 @@ split_numbers(const DlPreparation *preparation, DlArena *arena, NumberArrays *ar
 }
 
 static DlStatus
+write_integers(const DlPreparation *preparation, DlTensorList *tensors, DlError *error)
+{
+	size_t		n = (size_t) preparation->integer_count;
+	int64_t		total = 0;
+	int32_t    *words;
+	int32_t    *counts;
+	float	   *values;
+
+	for (size_t i = 0; i < n; i++)
+		total += preparation->integers[i].count;
+	DL_TRY(dl_arena_calloc(tensors->arena, n, sizeof(int32_t), &words, error));
+	DL_TRY(dl_arena_calloc(tensors->arena, n, sizeof(int32_t), &counts, error));
+	DL_TRY(dl_arena_calloc(tensors->arena, (size_t) total, sizeof(float), &values, error));
+	total = 0;
+	for (size_t i = 0; i < n; i++)
+	{
+		const DlIntegerInput *integer = &preparation->integers[i];
+
+		words[i] = integer->word;
+		counts[i] = integer->count;
+		for (int32_t k = 0; k < integer->count; k++)
+			values[total++] = integer->values[k];
+	}
+	DL_TRY(dl_tensor_list_add(tensors, "preparation.integer_words", DL_I32, dl_shape_1((int64_t) n), words, error));
+	DL_TRY(dl_tensor_list_add(tensors, "preparation.integer_counts", DL_I32, dl_shape_1((int64_t) n), counts, error));
+	return dl_tensor_list_add(tensors, "preparation.integer_values", DL_F32, dl_shape_1(total), values, error);
+}
+
+static DlStatus
 write_category(const DlCategoryInput *category, int32_t index, DlJsonWriter *writer, DlTensorList *tensors,
 			   DlError *error)
 {
@@ -124,6 +156,11 @@ dl_document_write_preparation(const DlModel *model, DlJsonWriter *writer, DlTens
 		dl_json_put_string(writer, NULL, dl_scaling_name(scalings[s]));
 	dl_json_end_array(writer);
 	DL_TRY(write_numbers(preparation, tensors, error));
+	if (preparation->integer_count > 0)
+	{
+		dl_json_put_int(writer, "integers", preparation->integer_count);
+		DL_TRY(write_integers(preparation, tensors, error));
+	}
 
 	dl_json_begin_array(writer, "categories");
 	for (int32_t i = 0; i < preparation->category_count; i++)
@@ -251,6 +288,47 @@ read_numbers(DlModel *model, const DlJson *json, DlTensorIndex *tensors, DlError
 	return DL_OK;
 }
 
+/* Models need not have them.  Words must be those of numbers, each at most once. */
+static DlStatus
+read_integers(DlModel *model, const DlJson *json, DlTensorIndex *tensors, DlError *error)
+{
+	DlPreparation *preparation = &model->preparation;
+	int64_t		total = 0;
+	int32_t		n = 0;
+	int32_t    *words;
+	int32_t    *counts;
+	float	   *values;
+	bool	   *mine;
+
+	if (!dl_json_has(json, "integers"))
+		return DL_OK;
+	DL_TRY(dl_json_member_int32(json, "integers", 1, model->feature_words, &n, error));
+	DL_TRY(dl_tensor_index_vector_of(tensors, model->arena, "preparation.integer_words", DL_I32, n, &words, error));
+	DL_TRY(dl_tensor_index_vector_of(tensors, model->arena, "preparation.integer_counts", DL_I32, n, &counts, error));
+	DL_TRY(dl_arena_calloc(model->arena, (size_t) n, sizeof(DlIntegerInput), &preparation->integers, error));
+	if ((mine = free_words(model, error)) == NULL)
+		return DL_ERROR_MEMORY;
+	for (int32_t i = 0; i < n; i++)
+	{
+		if (words[i] < 0 || words[i] >= model->feature_words || !mine[words[i]])
+			return dl_error_set(error, DL_ERROR_CORRUPT, "model: integer %d reads word %d, which is not its own", i, words[i]);
+		mine[words[i]] = false;
+		if (counts[i] < 1 || counts[i] > DL_MAX_ONE_HOT_INTEGERS)
+			return dl_error_set(error, DL_ERROR_CORRUPT, "model: integer %d has %d values", i, counts[i]);
+		total += counts[i];
+	}
+	DL_TRY(dl_tensor_index_vector_of(tensors, model->arena, "preparation.integer_values", DL_F32, total, &values, error));
+	for (int32_t i = 0; i < n; i++)
+	{
+		preparation->integers[i] = (DlIntegerInput) {words[i], counts[i], values};
+		if (!all_finite(values, counts[i], true))
+			return dl_error_set(error, DL_ERROR_CORRUPT, "model: the values of integer %d are not valid", i);
+		values += counts[i];
+	}
+	preparation->integer_count = n;
+	return DL_OK;
+}
+
 /* The numbers of an embedded category's levels; models need not have them. */
 static DlStatus
 read_levels(DlModel *model, const DlJson *json, DlTensorIndex *tensors, int32_t index, DlError *error)
@@ -321,6 +399,7 @@ dl_document_read_preparation(DlModel *model, const DlJson *root, DlTensorIndex *
 
 	DL_TRY(dl_json_member(root, "preparation", &json, error));
 	DL_TRY(read_numbers(model, &json, tensors, error));
+	DL_TRY(read_integers(model, &json, tensors, error));
 	DL_TRY(dl_json_array(&json, "categories", (size_t) model->column_count, &array, &count, error));
 	DL_TRY(dl_arena_calloc(model->arena, count, sizeof(DlCategoryInput), &model->preparation.categories, error));
 	DL_TRY(dl_arena_calloc(model->arena, (size_t) model->column_count, sizeof(bool), &taken, error));

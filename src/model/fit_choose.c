@@ -121,6 +121,7 @@ choose_preset(const DlFitRequest *request, DlFitChoice *choice)
 	bool		regression = request->task == DL_TASK_REGRESSION;
 
 	choice->preparation.scaling = DL_SCALING_QUANTILE;
+	choice->preparation.one_hot_integers = 12;
 	choice->target_means = true;
 	t->learning_rate = regression ? 0.2 : 0.04;
 	t->beta2 = 0.95;
@@ -168,6 +169,7 @@ apply_options(const DlFitOptions *o, DlFitChoice *choice)
 	set_integer(&t->early_stopping, o->early_stopping);
 	set_integer(&t->step_epochs, o->step_epochs);
 	set_integer(&choice->preparation.one_hot, o->one_hot);
+	set_integer(&choice->preparation.one_hot_integers, o->one_hot_integers);
 	set_integer(&choice->preparation.max_levels, o->max_levels);
 	set_integer(&choice->preparation.min_count, o->min_count);
 	set_real(&t->learning_rate, o->learning_rate);

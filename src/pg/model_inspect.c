@@ -229,6 +229,17 @@ category_note(const DlModel *model, int32_t column)
 	return "";
 }
 
+/* The same of a number. */
+static const char *
+number_note(const DlModel *model, const DlColumn *column)
+{
+	for (int32_t i = 0; i < model->preparation.integer_count; i++)
+		if (model->preparation.integers[i].word == column->first_word)
+			return psprintf(", also one-hot of %d value%s", model->preparation.integers[i].count,
+							plural(model->preparation.integers[i].count));
+	return "";
+}
+
 static void
 put_columns(DlRows *rows, const DlModel *model)
 {
@@ -243,7 +254,8 @@ put_columns(DlRows *rows, const DlModel *model)
 		else if (column->kind == DL_COLUMN_ARRAY)
 			put(rows, "column", column->name, "%s of %d (%s)", dl_column_kind_name(column->kind), column->words, column->type);
 		else
-			put(rows, "column", column->name, "%s (%s)", dl_column_kind_name(column->kind), column->type);
+			put(rows, "column", column->name, "%s (%s)%s", dl_column_kind_name(column->kind), column->type,
+				number_note(model, column));
 	}
 	put_lines(rows, "left out", model->record.left_out);
 }

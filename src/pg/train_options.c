@@ -123,6 +123,7 @@ static const Option option_table[] = {
 	{"nesterov", OPTION_BOOLEAN, PLACE(fit.nesterov), 0, 1, NULL, NULL},
 	{"network", OPTION_TEXT, PLACE(fit.network), 0, 0, NULL, NULL},
 	{"one_hot", OPTION_INTEGER, PLACE(fit.one_hot), 0, 1000, NULL, NULL},
+	{"one_hot_integers", OPTION_INTEGER, PLACE(fit.one_hot_integers), 0, DL_MAX_ONE_HOT_INTEGERS, NULL, NULL},
 	{"optimizer", OPTION_NAME, PLACE(fit.optimizer), 0, 0, find_optimizer, dl_optimizer_names},
 	{"scaling", OPTION_NAME, PLACE(fit.scaling), 0, 0, find_scaling, scaling_names},
 	{"schedule", OPTION_NAME, PLACE(fit.schedule), 0, 0, find_schedule, dl_schedule_names},

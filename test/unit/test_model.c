@@ -517,6 +517,12 @@ test_pokes(void)
 		{"another number of a level", "numbers of levels", "preparation.levels.0", 3, {.f = 2}, DL_OK},
 		{"number of a level is NaN", "numbers of levels", "preparation.levels.0", 3, {.f = NAN}, DL_ERROR_CORRUPT},
 		{"number of a level is infinite", "numbers of levels", "preparation.levels.2", 0, {.f = INFINITY}, DL_ERROR_CORRUPT},
+		{"word of no integer", "integers", "preparation.integer_words", 0, {.i = 2}, DL_ERROR_CORRUPT},
+		{"word of an integer twice", "integers", "preparation.integer_words", 1, {.i = 0}, DL_ERROR_CORRUPT},
+		{"negative values", "integers", "preparation.integer_counts", 0, {.i = -3}, DL_ERROR_CORRUPT},
+		{"one more value", "integers", "preparation.integer_counts", 0, {.i = 4}, DL_ERROR_CORRUPT},
+		{"values fall", "integers", "preparation.integer_values", 1, {.f = -2}, DL_ERROR_CORRUPT},
+		{"value is NaN", "integers", "preparation.integer_values", 1, {.f = NAN}, DL_ERROR_CORRUPT},
 		{"negative variance", "batch norm", "0.layers.1.running_var", 2, {.f = -1}, DL_ERROR_CORRUPT},
 		{"negative mean", "batch norm", "0.layers.1.running_mean", 2, {.f = -1}, DL_OK},
 	};
