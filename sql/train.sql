@@ -266,6 +266,19 @@ WHERE n.network = 'linear'::dl.network;
 
 SELECT dl.predict(dl.fit(y, x, '{"network": "linear", "epochs": 1}'), 1, 2) FROM again;
 
+-- Target means beside the embedding of a category of many values.
+CREATE TABLE shops AS SELECT 'shop ' || i * 7 % 40 AS shop, sin(i) AS x, i * 7 % 40 / 5 + sin(i) AS y FROM generate_series(1, 600) AS i;
+SELECT s.part, s.name, s.value FROM dl.train('train_means', 'shops', 'y', network => 'dense(4)', epochs => 1, quiet => true, options => '{"target_means": true}') AS t, dl.summary(t.model) AS s
+WHERE s.name IN ('shop', 'target_means');
+SELECT s.part, s.name, s.value FROM dl.train('train_means', 'shops', 'y', network => 'dense(4)', epochs => 1, quiet => true) AS t, dl.summary(dl.get('train_means', t.version)) AS s
+WHERE s.name IN ('shop', 'target_means');
+SELECT dl.predict('train_means', 'a new shop', 0) = dl.predict('train_means', NULL, 0) AS as_missing;
+
+-- Whole numbers of few values.
+SELECT s.part, s.name, s.value FROM dl.train('train_integers', 'SELECT i % 7 AS weekday, i % 2 AS two, sin(i) AS x, i % 7 = 3 AS y FROM generate_series(1, 300) AS i', 'y',
+	network => 'linear', epochs => 1, quiet => true, options => '{"one_hot_integers": 7}') AS t, dl.summary(t.model) AS s
+WHERE part = 'column';
+
 -- NULL where an argument has a default means the default.
 SELECT rows FROM dl.train('train_null', 'gaps', 'y', task => NULL, network => 'dense(4)', epochs => 1, batch_size => NULL, learning_rate => NULL,
 						  optimizer => NULL, early_stopping => NULL, validation => NULL, test => NULL, split_column => NULL, seed => NULL,

@@ -141,18 +141,28 @@ def prepare(document, tensors, words, codes):
         kind = preparation["scalings"][tensors["preparation.scalings"][i]]
         center, scale = tensors["preparation.centers"][i], tensors["preparation.scales"][i]
         numbers.append(scale_number(words[:, word], kind, center, scale, quantiles))
+    levels = []
+    for i, category in enumerate(preparation["categories"]):
+        levels_of = tensors[f"preparation.map.{i}"]
+        levels.append(numpy.array([levels_of[c] if 0 <= c < len(levels_of) else -1 for c in codes[category["column"]]], int))
+        if "level_numbers" in category:
+            numbers.extend(tensors[f"preparation.levels.{i}"][levels[i] + 1].T)
     for i, word in enumerate(tensors["preparation.words"]):
         if tensors["preparation.missing"][i]:
             numbers.append(numpy.isnan(words[:, word]).astype(float))
     for i, category in enumerate(preparation["categories"]):
-        levels_of = tensors[f"preparation.map.{i}"]
-        levels = numpy.array([levels_of[c] if 0 <= c < len(levels_of) else -1 for c in codes[category["column"]]])
         if not category["one_hot"]:
-            embedded.append(levels + 1)
+            embedded.append(levels[i] + 1)
         elif category["levels"] == 2:
-            numbers.append(numpy.choose(levels + 1, [0.0, -1.0, 1.0]))
+            numbers.append(numpy.choose(levels[i] + 1, [0.0, -1.0, 1.0]))
         else:
-            numbers.extend((levels == k).astype(float) for k in range(category["levels"]))
+            numbers.extend((levels[i] == k).astype(float) for k in range(category["levels"]))
+    value = 0
+    for i in range(preparation.get("integers", 0)):
+        x = words[:, tensors["preparation.integer_words"][i]]
+        for _ in range(tensors["preparation.integer_counts"][i]):
+            numbers.append((x == tensors["preparation.integer_values"][value]).astype(float))
+            value += 1
     rows = len(words)
     return {
         "numbers": numpy.stack(numbers, 1) if numbers else numpy.zeros((rows, 0)),

@@ -48,6 +48,8 @@ check_category(const DlCategoryInput *category, DlError *error)
 		if (category->map[i] < -1 || category->map[i] >= category->levels)
 			return dl_error_set(error, DL_ERROR_CORRUPT, "level %d of a category of %d levels", category->map[i],
 								category->levels);
+	if (category->level_numbers < 0 || (category->level_numbers > 0 && category->one_hot))
+		return dl_error_set(error, DL_ERROR_CORRUPT, "a category has %d numbers a level", category->level_numbers);
 	return DL_OK;
 }
 
@@ -99,7 +101,7 @@ dl_preparation_finish(DlArena *arena, DlPreparation *preparation, DlError *error
 {
 	DL_TRY(derive_numbers(arena, preparation, error));
 	preparation->continuous = preparation->number_count;
-	preparation->inputs = preparation->continuous + preparation->indicator_count;
+	preparation->inputs = preparation->indicator_count;
 	preparation->embedded = 0;
 	DL_TRY(dl_arena_calloc(arena, (size_t) preparation->category_count, sizeof(int64_t),
 						   &preparation->embedded_levels, error));
@@ -112,6 +114,14 @@ dl_preparation_finish(DlArena *arena, DlPreparation *preparation, DlError *error
 			preparation->inputs += one_hot_width(category);
 		else
 			preparation->embedded_levels[preparation->embedded++] = (int64_t) category->levels + 1;
+		preparation->continuous += category->level_numbers;
+	}
+	preparation->inputs += preparation->continuous;
+	for (int32_t i = 0; i < preparation->integer_count; i++)
+	{
+		if (preparation->integers[i].count < 0)
+			return dl_error_set(error, DL_ERROR_CORRUPT, "a number has %d values", preparation->integers[i].count);
+		preparation->inputs += preparation->integers[i].count;
 	}
 	return DL_OK;
 }

@@ -4,11 +4,13 @@
  *    training rows.
  *
  * numbers = [continuous..., indicators of missing..., one-hot...]
- *   continuous: scaled; missing becomes 0, which is the training mean (or median)
+ *   continuous: scaled; missing becomes 0, which is the training mean (or median); after
+ *               the numbers, what target means say of categories (preparation_target.h)
  *   indicator:  1 where missing, only for words that were missing in some training row and
  *               not in all; once for words of a column that are always missing together
  *   one-hot:    of categories with at most one_hot levels; two levels: one column -1/+1;
- *               missing and unseen: all zeros
+ *               missing and unseen: all zeros.  Then of integers with few values, which
+ *               are continuous inputs too
  * codes = one for each category with more levels: 0 is missing or unseen, 1.. are the
  *   levels kept.  Levels are kept by frequency in the training rows.
  * Words that never vary in the training rows give no input.
@@ -54,7 +56,17 @@ typedef struct DlCategoryInput
 	bool		missing_seen;
 	int32_t		code_count;		/* size of map: the vocabulary at training */
 	const int32_t *map;			/* vocabulary code -> level 0..levels-1, or -1 when not kept */
+	int32_t		level_numbers;	/* continuous inputs that the level gives; embedded ones only, else 0 */
+	const float *level_values;	/* [levels + 1, level_numbers], scaled; the first row: missing or unseen */
 } DlCategoryInput;
+
+/* A number of few values, whose values are one-hot inputs besides: 1 where the word equals the value. */
+typedef struct DlIntegerInput
+{
+	int32_t		word;
+	int32_t		count;
+	const float *values;		/* ascending, as stored */
+} DlIntegerInput;
 
 typedef struct DlPreparation
 {
@@ -62,9 +74,11 @@ typedef struct DlPreparation
 	DlNumberInput *numbers;
 	int32_t		category_count;
 	DlCategoryInput *categories;
+	int32_t		integer_count;
+	DlIntegerInput *integers;
 
 	/* derived by dl_preparation_finish() from the above: */
-	int64_t		continuous;		/* = number_count */
+	int64_t		continuous;		/* number_count and the categories' level_numbers */
 	int64_t		inputs;			/* width of numbers: continuous, indicators, one-hot columns */
 	int32_t		embedded;		/* width of codes */
 	int64_t    *embedded_levels;	/* of each code column, the 0 for missing included */
@@ -81,7 +95,10 @@ typedef struct DlPreparationSettings
 	int32_t		one_hot;		/* most levels that become one-hot; 8 */
 	int32_t		max_levels;		/* most levels kept of a category; 0: no limit */
 	int32_t		min_count;		/* levels rarer than this in the training rows are not kept; 1 */
+	int32_t		one_hot_integers;	/* most values of whole numbers that become one-hot inputs besides; 0: none */
 } DlPreparationSettings;
+
+#define DL_MAX_ONE_HOT_INTEGERS 100
 
 typedef enum DlPreparationNoticeKind
 {

@@ -154,20 +154,40 @@ scale_contiguous(const DlPreparation *preparation, const uint32_t *words, float 
 	}
 }
 
-/* The level of a code, -1 for missing, unseen, dropped, or no code at all. */
-static inline int32_t
-level_of(const DlCategoryInput *category, uint32_t word)
+/* What the target says of the levels: scaled already. */
+static inline void
+apply_levels(const DlPreparation *preparation, const uint32_t *words, float *numbers)
 {
-	return word < (uint32_t) category->code_count ? category->map[word] : -1;
+	for (int32_t i = 0; i < preparation->category_count; i++)
+	{
+		const DlCategoryInput *category = &preparation->categories[i];
+		int64_t		row = dl_category_level(category, words[category->word]) + 1;
+
+		for (int32_t k = 0; k < category->level_numbers; k++)
+			*numbers++ = category->level_values[row * category->level_numbers + k];
+	}
 }
 
 static inline void
+apply_integers(const DlPreparation *preparation, const uint32_t *words, float *one_hot)
+{
+	for (int32_t i = 0; i < preparation->integer_count; i++)
+	{
+		const DlIntegerInput *integer = &preparation->integers[i];
+		float		x = word_number(words[integer->word]);
+
+		for (int32_t k = 0; k < integer->count; k++)
+			*one_hot++ = x == integer->values[k] ? 1.0f : 0.0f;
+	}
+}
+
+static inline float *
 apply_categories(const DlPreparation *preparation, const uint32_t *words, float *one_hot, int32_t *codes)
 {
 	for (int32_t i = 0; i < preparation->category_count; i++)
 	{
 		const DlCategoryInput *category = &preparation->categories[i];
-		int32_t		level = level_of(category, words[category->word]);
+		int32_t		level = dl_category_level(category, words[category->word]);
 
 		if (!category->one_hot)
 			*codes++ = level + 1;
@@ -179,6 +199,7 @@ apply_categories(const DlPreparation *preparation, const uint32_t *words, float 
 				*one_hot++ = k == level ? 1.0f : 0.0f;
 		}
 	}
+	return one_hot;
 }
 
 void
@@ -186,10 +207,13 @@ dl_preparation_apply(const DlPreparation *preparation, int64_t rows, const uint3
 					 float *numbers, int32_t *codes)
 {
 	int32_t		number_count = preparation->number_count;
+	int64_t		continuous = preparation->continuous;
 	int32_t		indicator_count = preparation->indicator_count;
 
 	for (int64_t row = 0; row < rows; row++)
 	{
+		float	   *one_hot;
+
 		if (preparation->contiguous)
 			scale_contiguous(preparation, features + preparation->numbers[0].word, numbers);
 		else
@@ -198,15 +222,19 @@ dl_preparation_apply(const DlPreparation *preparation, int64_t rows, const uint3
 				numbers[i] = scale_number(&preparation->numbers[i],
 										  word_number(features[preparation->numbers[i].word]));
 		}
+		if (continuous > number_count)
+			apply_levels(preparation, features, numbers + number_count);
 		for (int32_t i = 0; i < indicator_count; i++)
 		{
 			float		x = word_number(features[preparation->indicator_words[i]]);
 
-			numbers[number_count + i] = x != x ? 1.0f : 0.0f;
+			numbers[continuous + i] = x != x ? 1.0f : 0.0f;
 		}
+		one_hot = numbers != NULL ? numbers + continuous + indicator_count : NULL;
 		if (preparation->category_count > 0)
-			apply_categories(preparation, features, numbers != NULL ? numbers + number_count + indicator_count : NULL,
-							 codes);
+			one_hot = apply_categories(preparation, features, one_hot, codes);
+		if (preparation->integer_count > 0)
+			apply_integers(preparation, features, one_hot);
 		features += stride;
 		if (numbers != NULL)
 			numbers += preparation->inputs;

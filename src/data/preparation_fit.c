@@ -59,6 +59,7 @@ typedef struct Fit
 	uint32_t   *batch;			/* BATCH_ROWS records */
 	WordStats  *words;			/* by feature word */
 	CodeStats  *codes;			/* by column */
+	DlFewValues **few;			/* by column; NULL where values are not counted */
 	DlPreparation *result;
 } Fit;
 
@@ -152,6 +153,9 @@ add_batch(Fit *fit, int64_t rows)
 			}
 			continue;
 		}
+		if (fit->few[c] != NULL)
+			dl_few_values_add(fit->few[c], features + column->first_word, stride, rows, column->offset,
+							  fit->settings->one_hot_integers);
 		for (int32_t w = 0; w < column->words; w++)
 		{
 			WordStats  *stats = &fit->words[column->first_word + w];
@@ -187,6 +191,7 @@ prepare_fit(Fit *fit, DlError *error)
 	DL_TRY(dl_arena_calloc(fit->scratch, batch_words, sizeof(uint32_t), &fit->batch, error));
 	DL_TRY(dl_arena_calloc(fit->scratch, (size_t) fit->layout->feature_words, sizeof(WordStats), &fit->words, error));
 	DL_TRY(dl_arena_calloc(fit->scratch, (size_t) fit->column_count, sizeof(CodeStats), &fit->codes, error));
+	DL_TRY(dl_arena_calloc(fit->scratch, (size_t) fit->column_count, sizeof(DlFewValues *), &fit->few, error));
 	for (int32_t w = 0; w < fit->layout->feature_words; w++)
 	{
 		fit->words[w].low = FLT_MAX;
@@ -206,6 +211,8 @@ prepare_fit(Fit *fit, DlError *error)
 			DL_TRY(dl_arena_calloc(fit->scratch, (size_t) fit->codes[c].codes, sizeof(uint32_t),
 								   &fit->codes[c].frequencies, error));
 		}
+		if (column->kind == DL_COLUMN_NUMBER && column->words == 1 && fit->settings->one_hot_integers > 0)
+			DL_TRY(dl_arena_calloc(fit->scratch, 1, sizeof(DlFewValues), &fit->few[c], error));
 	}
 	return DL_OK;
 }
@@ -464,6 +471,24 @@ fit_category(Fit *fit, int32_t c, DlError *error)
 }
 
 static DlStatus
+fit_integers(Fit *fit, DlError *error)
+{
+	DlPreparation *result = fit->result;
+
+	DL_TRY(dl_arena_calloc(fit->arena, (size_t) fit->column_count, sizeof(DlIntegerInput), &result->integers, error));
+	for (int32_t c = 0; c < fit->column_count; c++)
+	{
+		DlIntegerInput *integer = &result->integers[result->integer_count];
+
+		if (fit->few[c] == NULL)
+			continue;
+		DL_TRY(dl_few_values_inputs(fit->arena, fit->few[c], fit->columns[c].first_word, integer, error));
+		result->integer_count += integer->count > 0;
+	}
+	return DL_OK;
+}
+
+static DlStatus
 fit_inputs(Fit *fit, DlError *error)
 {
 	DlPreparation *result = fit->result;
@@ -472,6 +497,7 @@ fit_inputs(Fit *fit, DlError *error)
 	DL_TRY(read_rows(fit, error));
 	DL_TRY(choose_numbers(fit, error));
 	DL_TRY(fit_sample(fit, error));
+	DL_TRY(fit_integers(fit, error));
 	DL_TRY(dl_arena_calloc(fit->arena, (size_t) fit->column_count, sizeof(DlCategoryInput), &result->categories,
 						   error));
 	for (int32_t c = 0; c < fit->column_count; c++)
@@ -503,6 +529,9 @@ dl_preparation_fit(DlArena *arena, const DlColumn *columns, int32_t column_count
 	memset(result, 0, sizeof(*result));
 	if (row_count <= 0)
 		return dl_error_set(error, DL_ERROR_DATA, "there are no rows to train on");
+	if (settings->one_hot_integers > DL_MAX_ONE_HOT_INTEGERS)
+		return dl_error_set(error, DL_ERROR_INVALID, "one_hot_integers must be at most %d, got %d",
+							DL_MAX_ONE_HOT_INTEGERS, settings->one_hot_integers);
 	if (layout->words != dl_dataset_words(dataset))
 		return dl_error_set(error, DL_ERROR_INTERNAL, "records have %d words, not %d", dl_dataset_words(dataset),
 							layout->words);

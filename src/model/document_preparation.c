@@ -9,10 +9,16 @@
  *    preparation.missing          I32 [n]  1: has an indicator
  *    preparation.quantile_counts  I32 [n]
  *    preparation.quantiles        F32 [sum of the counts]
+ *    preparation.integer_words    I32 [m]  if the document has "integers": word of each
+ *    preparation.integer_counts   I32 [m]
+ *    preparation.integer_values   F32 [sum of the counts]
  *    preparation.map.I            I32      of category I: vocabulary code to level, or -1
+ *    preparation.levels.I         F32      of category I, if it has "level_numbers": those of each level,
+ *                                          the first for missing and unseen
  */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "model/model_internal.h"
 
@@ -70,6 +76,58 @@ split_numbers(const DlPreparation *preparation, DlArena *arena, NumberArrays *ar
 }
 
 static DlStatus
+write_integers(const DlPreparation *preparation, DlTensorList *tensors, DlError *error)
+{
+	size_t		n = (size_t) preparation->integer_count;
+	int64_t		total = 0;
+	int32_t    *words;
+	int32_t    *counts;
+	float	   *values;
+
+	for (size_t i = 0; i < n; i++)
+		total += preparation->integers[i].count;
+	DL_TRY(dl_arena_calloc(tensors->arena, n, sizeof(int32_t), &words, error));
+	DL_TRY(dl_arena_calloc(tensors->arena, n, sizeof(int32_t), &counts, error));
+	DL_TRY(dl_arena_calloc(tensors->arena, (size_t) total, sizeof(float), &values, error));
+	total = 0;
+	for (size_t i = 0; i < n; i++)
+	{
+		const DlIntegerInput *integer = &preparation->integers[i];
+
+		words[i] = integer->word;
+		counts[i] = integer->count;
+		for (int32_t k = 0; k < integer->count; k++)
+			values[total++] = integer->values[k];
+	}
+	DL_TRY(dl_tensor_list_add(tensors, "preparation.integer_words", DL_I32, dl_shape_1((int64_t) n), words, error));
+	DL_TRY(dl_tensor_list_add(tensors, "preparation.integer_counts", DL_I32, dl_shape_1((int64_t) n), counts, error));
+	return dl_tensor_list_add(tensors, "preparation.integer_values", DL_F32, dl_shape_1(total), values, error);
+}
+
+static DlStatus
+write_category(const DlCategoryInput *category, int32_t index, DlJsonWriter *writer, DlTensorList *tensors,
+			   DlError *error)
+{
+	char		name[64];
+
+	dl_json_begin_object(writer, NULL);
+	dl_json_put_int(writer, "column", category->column);
+	dl_json_put_int(writer, "levels", category->levels);
+	dl_json_put_bool(writer, "one_hot", category->one_hot);
+	dl_json_put_bool(writer, "missing", category->missing_seen);
+	if (category->level_numbers > 0)
+		dl_json_put_int(writer, "level_numbers", category->level_numbers);
+	dl_json_end_object(writer);
+	snprintf(name, sizeof(name), "preparation.map.%d", index);
+	DL_TRY(dl_tensor_list_add(tensors, name, DL_I32, dl_shape_1(category->code_count), category->map, error));
+	if (category->level_numbers == 0)
+		return DL_OK;
+	snprintf(name, sizeof(name), "preparation.levels.%d", index);
+	return dl_tensor_list_add(tensors, name, DL_F32, dl_shape_2((int64_t) category->levels + 1, category->level_numbers),
+							  category->level_values, error);
+}
+
+static DlStatus
 write_numbers(const DlPreparation *preparation, DlTensorList *tensors, DlError *error)
 {
 	NumberArrays arrays;
@@ -90,7 +148,6 @@ DlStatus
 dl_document_write_preparation(const DlModel *model, DlJsonWriter *writer, DlTensorList *tensors, DlError *error)
 {
 	const DlPreparation *preparation = &model->preparation;
-	char		name[64];
 
 	dl_json_begin_object(writer, "preparation");
 	dl_json_put_int(writer, "numbers", preparation->number_count);
@@ -99,21 +156,15 @@ dl_document_write_preparation(const DlModel *model, DlJsonWriter *writer, DlTens
 		dl_json_put_string(writer, NULL, dl_scaling_name(scalings[s]));
 	dl_json_end_array(writer);
 	DL_TRY(write_numbers(preparation, tensors, error));
+	if (preparation->integer_count > 0)
+	{
+		dl_json_put_int(writer, "integers", preparation->integer_count);
+		DL_TRY(write_integers(preparation, tensors, error));
+	}
 
 	dl_json_begin_array(writer, "categories");
 	for (int32_t i = 0; i < preparation->category_count; i++)
-	{
-		const DlCategoryInput *category = &preparation->categories[i];
-
-		dl_json_begin_object(writer, NULL);
-		dl_json_put_int(writer, "column", category->column);
-		dl_json_put_int(writer, "levels", category->levels);
-		dl_json_put_bool(writer, "one_hot", category->one_hot);
-		dl_json_put_bool(writer, "missing", category->missing_seen);
-		dl_json_end_object(writer);
-		snprintf(name, sizeof(name), "preparation.map.%d", i);
-		DL_TRY(dl_tensor_list_add(tensors, name, DL_I32, dl_shape_1(category->code_count), category->map, error));
-	}
+		DL_TRY(write_category(&preparation->categories[i], i, writer, tensors, error));
 	dl_json_end_array(writer);
 	dl_json_end_object(writer);
 	return DL_OK;
@@ -237,6 +288,75 @@ read_numbers(DlModel *model, const DlJson *json, DlTensorIndex *tensors, DlError
 	return DL_OK;
 }
 
+/* Models need not have them.  Words must be those of numbers, each at most once. */
+static DlStatus
+read_integers(DlModel *model, const DlJson *json, DlTensorIndex *tensors, DlError *error)
+{
+	DlPreparation *preparation = &model->preparation;
+	int64_t		total = 0;
+	int32_t		n = 0;
+	int32_t    *words;
+	int32_t    *counts;
+	float	   *values;
+	bool	   *mine;
+
+	if (!dl_json_has(json, "integers"))
+		return DL_OK;
+	DL_TRY(dl_json_member_int32(json, "integers", 1, model->feature_words, &n, error));
+	DL_TRY(dl_tensor_index_vector_of(tensors, model->arena, "preparation.integer_words", DL_I32, n, &words, error));
+	DL_TRY(dl_tensor_index_vector_of(tensors, model->arena, "preparation.integer_counts", DL_I32, n, &counts, error));
+	DL_TRY(dl_arena_calloc(model->arena, (size_t) n, sizeof(DlIntegerInput), &preparation->integers, error));
+	if ((mine = free_words(model, error)) == NULL)
+		return DL_ERROR_MEMORY;
+	for (int32_t i = 0; i < n; i++)
+	{
+		if (words[i] < 0 || words[i] >= model->feature_words || !mine[words[i]])
+			return dl_error_set(error, DL_ERROR_CORRUPT, "model: integer %d reads word %d, which is not its own", i, words[i]);
+		mine[words[i]] = false;
+		if (counts[i] < 1 || counts[i] > DL_MAX_ONE_HOT_INTEGERS)
+			return dl_error_set(error, DL_ERROR_CORRUPT, "model: integer %d has %d values", i, counts[i]);
+		total += counts[i];
+	}
+	DL_TRY(dl_tensor_index_vector_of(tensors, model->arena, "preparation.integer_values", DL_F32, total, &values, error));
+	for (int32_t i = 0; i < n; i++)
+	{
+		preparation->integers[i] = (DlIntegerInput) {words[i], counts[i], values};
+		if (!all_finite(values, counts[i], true))
+			return dl_error_set(error, DL_ERROR_CORRUPT, "model: the values of integer %d are not valid", i);
+		values += counts[i];
+	}
+	preparation->integer_count = n;
+	return DL_OK;
+}
+
+/* The numbers of an embedded category's levels; models need not have them. */
+static DlStatus
+read_levels(DlModel *model, const DlJson *json, DlTensorIndex *tensors, int32_t index, DlError *error)
+{
+	DlCategoryInput *category = &model->preparation.categories[index];
+	const DlNamedTensor *tensor;
+	char		name[64];
+	DlShape		shape;
+	float	   *values;
+	size_t		count;
+
+	if (!dl_json_has(json, "level_numbers"))
+		return DL_OK;
+	if (category->one_hot)
+		return dl_json_fail(json, error, "has numbers of levels, but is one-hot");
+	DL_TRY(dl_json_member_int32(json, "level_numbers", 1, DL_MODEL_MAX_LEVEL_NUMBERS, &category->level_numbers, error));
+	snprintf(name, sizeof(name), "preparation.levels.%d", index);
+	shape = dl_shape_2((int64_t) category->levels + 1, category->level_numbers);
+	DL_TRY(dl_tensor_index_find(tensors, name, DL_F32, &shape, &tensor, error));
+	count = ((size_t) category->levels + 1) * (size_t) category->level_numbers;
+	DL_TRY(dl_arena_calloc(model->arena, count, sizeof(float), &values, error));
+	memcpy(values, tensor->data, count * sizeof(float));
+	if (!all_finite(values, (int64_t) count, false))
+		return dl_error_set(error, DL_ERROR_CORRUPT, "model: a value of tensor \"%s\" is not finite", name);
+	category->level_values = values;
+	return DL_OK;
+}
+
 static DlStatus
 read_category(DlModel *model, const DlJson *json, DlTensorIndex *tensors, int32_t index, bool *taken, DlError *error)
 {
@@ -266,7 +386,7 @@ read_category(DlModel *model, const DlJson *json, DlTensorIndex *tensors, int32_
 		if (map[i] < -1 || map[i] >= category->levels)
 			return dl_error_set(error, DL_ERROR_CORRUPT, "model: tensor \"%s\" maps code %d to %d of %d levels", name, i,
 								map[i], category->levels);
-	return DL_OK;
+	return read_levels(model, json, tensors, index, error);
 }
 
 DlStatus
@@ -279,6 +399,7 @@ dl_document_read_preparation(DlModel *model, const DlJson *root, DlTensorIndex *
 
 	DL_TRY(dl_json_member(root, "preparation", &json, error));
 	DL_TRY(read_numbers(model, &json, tensors, error));
+	DL_TRY(read_integers(model, &json, tensors, error));
 	DL_TRY(dl_json_array(&json, "categories", (size_t) model->column_count, &array, &count, error));
 	DL_TRY(dl_arena_calloc(model->arena, count, sizeof(DlCategoryInput), &model->preparation.categories, error));
 	DL_TRY(dl_arena_calloc(model->arena, (size_t) model->column_count, sizeof(bool), &taken, error));

@@ -475,6 +475,10 @@ run(Fit *fit, DlArena *arena, DlFitResult *result, DlError *error)
 						 fit->log_target.log, &fit->choice, error));
 	DL_TRY(weigh_classes(fit, error));
 	DL_TRY(fit_preparation(fit, error));
+	if (fit->choice.target_means)
+		DL_TRY(dl_fit_target_means(fit->scratch, fit->model, &fit->sources[DL_PART_TRAIN],
+								   fit->log_target.log ? &fit->log_target : &fit->target, fit->class_rows,
+								   fit->choice.preparation.scaling, fit->host->cancel, error));
 	DL_TRY(build_networks(fit, error));
 	DL_TRY(check_size(fit, error));
 	DL_TRY(train(fit, error));

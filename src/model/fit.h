@@ -60,8 +60,10 @@ typedef struct DlFitOptions
 	int32_t		early_stopping;
 	int32_t		members;
 	int32_t		one_hot;
+	int32_t		one_hot_integers;
 	int32_t		max_levels;
 	int32_t		min_count;
+	int32_t		target_means;
 	int32_t		anneal;
 	int32_t		nesterov;
 	int32_t		step_epochs;

@@ -172,6 +172,8 @@ choose_preset(const DlFitRequest *request, DlFitChoice *choice)
 	bool		regression = request->task == DL_TASK_REGRESSION;
 
 	choice->preparation.scaling = DL_SCALING_QUANTILE;
+	choice->preparation.one_hot_integers = 12;
+	choice->target_means = true;
 	t->learning_rate = regression ? 0.2 : 0.04;
 	t->beta2 = 0.95;
 	t->weight_decay = 0.02;
@@ -207,6 +209,8 @@ apply_options(const DlFitOptions *o, DlFitChoice *choice)
 		choice->preparation.scaling = (DlScaling) o->scaling;
 	if (o->class_weight != DL_UNSET)
 		choice->class_weight = (DlClassWeight) o->class_weight;
+	if (o->target_means != DL_UNSET)
+		choice->target_means = o->target_means != 0;
 	if (o->anneal != DL_UNSET)
 		t->anneal = o->anneal != 0;
 	if (o->nesterov != DL_UNSET)
@@ -216,6 +220,7 @@ apply_options(const DlFitOptions *o, DlFitChoice *choice)
 	set_integer(&t->early_stopping, o->early_stopping);
 	set_integer(&t->step_epochs, o->step_epochs);
 	set_integer(&choice->preparation.one_hot, o->one_hot);
+	set_integer(&choice->preparation.one_hot_integers, o->one_hot_integers);
 	set_integer(&choice->preparation.max_levels, o->max_levels);
 	set_integer(&choice->preparation.min_count, o->min_count);
 	set_real(&t->learning_rate, o->learning_rate);
@@ -231,6 +236,16 @@ apply_options(const DlFitOptions *o, DlFitChoice *choice)
 	t->seed = (uint64_t) o->seed;
 }
 
+/* Some category has too many values to be one-hot. */
+static bool
+may_embed(const DlFitRequest *request, int32_t one_hot)
+{
+	for (int32_t i = 0; i < request->column_count; i++)
+		if (request->columns[i].vocabulary != NULL && dl_vocabulary_size(request->columns[i].vocabulary) > one_hot)
+			return true;
+	return false;
+}
+
 static void
 explain(const DlFitRequest *request, const DlFitChoice *choice, int64_t rows, Lines *lines)
 {
@@ -244,6 +259,9 @@ explain(const DlFitRequest *request, const DlFitChoice *choice, int64_t rows, Li
 				 o->network == NULL ? "to a normal distribution, which outliers do not move" : "the usual one for a network given by hand");
 	else
 		add_line(lines, "scaling: %s, as asked for", dl_scaling_name(choice->preparation.scaling));
+	if (choice->target_means && may_embed(request, choice->preparation.one_hot))
+		add_line(lines, "target_means: true, %s", o->target_means == DL_UNSET ?
+				 "for categories of many values that explain the target better than chance" : "as asked for");
 	if (choice->class_weight == DL_CLASS_WEIGHT_BALANCED)
 		add_line(lines, "class_weight: balanced, as asked for: probabilities are greater for rare classes than they are true");
 	if (o->members == DL_UNSET && choice->trial_count > 1)

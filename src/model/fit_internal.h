@@ -5,6 +5,7 @@
 #ifndef DL_MODEL_FIT_INTERNAL_H
 #define DL_MODEL_FIT_INTERNAL_H
 
+#include "data/preparation_target.h"
 #include "data/split.h"
 #include "model/fit.h"
 
@@ -35,6 +36,7 @@ typedef struct DlFitChoice
 	int32_t		network_count;
 	const char **networks;		/* texts */
 	DlPreparationSettings preparation;
+	bool		target_means;
 	DlTrainSettings train;		/* of the first trial */
 	DlClassWeight class_weight;
 	int			trial_count;
@@ -61,12 +63,25 @@ typedef struct DlFitSource
 	const float *class_weight;	/* of each class, or NULL */
 	float	   *prepared_numbers;	/* [row_count, inputs], or NULL: prepared as they are read */
 	int32_t    *prepared_codes;
+	const DlPreparation *folds; /* [DL_TARGET_FOLDS]: by the row's fold, instead of the model's; or NULL */
 } DlFitSource;
 
 extern void dl_fit_source_init(DlFitSource *source, DlDataset *dataset, const DlFitRequest *request,
 							   const DlModel *model, const uint32_t *rows, int64_t row_count);
 extern DlStatus dl_fit_source_prepare(DlFitSource *source, DlArena *arena, const atomic_int *cancel, DlError *error);
 extern DlBatchSource dl_fit_batch_source(DlFitSource *source);
+
+/* The fold of a training row: by its contents, so that equal rows share one. */
+extern int dl_fit_fold(const uint32_t *record);
+
+/*
+ * Target means of embedded categories (preparation_target.h): adds them to the model's preparation,
+ * and to source, the training part, what prepares its rows.  target: of a regression, what means are taken of;
+ * class_rows: of each class, or NULL without classes.
+ */
+extern DlStatus dl_fit_target_means(DlArena *scratch, DlModel *model, DlFitSource *source, const DlTargetScaling *target,
+									const int64_t *class_rows, DlScaling scaling, const atomic_int *cancel,
+									DlError *error);
 
 /*
  * Calls visit for every record of the part in ascending order; position counts

@@ -18,6 +18,9 @@
 /* Rows read at a time in a pass over everything, and between looks at cancel. */
 #define VISIT_ROWS 1024
 
+/* Makes folds independent of parts, which come from the same hash. */
+#define FOLD_STREAM UINT64_C(0x666f6c64)
+
 void
 dl_fit_source_init(DlFitSource *source, DlDataset *dataset, const DlFitRequest *request, const DlModel *model,
 				   const uint32_t *rows, int64_t row_count)
@@ -30,6 +33,21 @@ dl_fit_source_init(DlFitSource *source, DlDataset *dataset, const DlFitRequest *
 	source->row_count = row_count;
 	source->codes_target = request->task == DL_TASK_MULTICLASS;
 	dl_record_layout(request->target_words, request->feature_words, &source->layout);
+}
+
+int
+dl_fit_fold(const uint32_t *record)
+{
+	uint64_t	hash;
+
+	memcpy(&hash, record + DL_RECORD_HASH, sizeof(hash));
+	return (int) (dl_hash_mix(FOLD_STREAM, hash) % DL_TARGET_FOLDS);
+}
+
+static inline const DlPreparation *
+preparation_of(const DlFitSource *source, const uint32_t *record)
+{
+	return source->folds != NULL ? &source->folds[dl_fit_fold(record)] : &source->model->preparation;
 }
 
 int32_t
@@ -100,7 +118,7 @@ static void
 fill_record(const DlFitSource *source, const uint32_t *record, uint32_t position, int64_t i, float *numbers,
 			int32_t *codes, void *target, float *weight)
 {
-	const DlPreparation *p = &source->model->preparation;
+	const DlPreparation *p = preparation_of(source, record);
 	float	   *n = p->inputs > 0 ? numbers + i * p->inputs : NULL;
 	int32_t    *c = p->embedded > 0 ? codes + i * p->embedded : NULL;
 
@@ -264,7 +282,7 @@ static DlStatus
 prepare_record(void *context, int64_t position, const uint32_t *record, DlError *error)
 {
 	const DlFitSource *source = context;
-	const DlPreparation *p = &source->model->preparation;
+	const DlPreparation *p = preparation_of(source, record);
 
 	(void) error;
 	dl_preparation_apply(p, 1, record + source->layout.feature_word, source->layout.words,

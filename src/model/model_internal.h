@@ -15,6 +15,7 @@
 
 #define DL_MODEL_MAX_COLUMNS 4096
 #define DL_MODEL_MAX_WORDS (1 << 20)	/* of the features of a row, and inputs of a network */
+#define DL_MODEL_MAX_LEVEL_NUMBERS 1024	/* of each level of a category */
 #define DL_MODEL_MAX_NAME 1024	/* bytes of a column's name, a type's name and the like */
 #define DL_MODEL_MAX_TEXT DL_SAFETENSORS_MAX_HEADER
 #define DL_MODEL_MAX_KNOTS 1024	/* of prediction intervals */

@@ -222,6 +222,32 @@ put_layers(DlRows *rows, const DlModel *model)
 			layers[i].outputs, plural(layers[i].outputs), layers[i].parameters, plural(layers[i].parameters));
 }
 
+/* What a category became where that is more than its embedding or one-hot inputs. */
+static const char *
+category_note(const DlModel *model, int32_t column)
+{
+	for (int32_t i = 0; i < model->preparation.category_count; i++)
+	{
+		const DlCategoryInput *category = &model->preparation.categories[i];
+
+		if (category->column == column && category->level_numbers > 0)
+			return psprintf(", embedded, with %d target mean%s and the count beside it", category->level_numbers - 1,
+							plural(category->level_numbers - 1));
+	}
+	return "";
+}
+
+/* The same of a number. */
+static const char *
+number_note(const DlModel *model, const DlColumn *column)
+{
+	for (int32_t i = 0; i < model->preparation.integer_count; i++)
+		if (model->preparation.integers[i].word == column->first_word)
+			return psprintf(", also one-hot of %d value%s", model->preparation.integers[i].count,
+							plural(model->preparation.integers[i].count));
+	return "";
+}
+
 static void
 put_columns(DlRows *rows, const DlModel *model)
 {
@@ -230,12 +256,14 @@ put_columns(DlRows *rows, const DlModel *model)
 		const DlColumn *column = &model->columns[i];
 
 		if (column->vocabulary != NULL)
-			put(rows, "column", column->name, "%s (%s), %d value%s", dl_column_kind_name(column->kind), column->type,
-				dl_vocabulary_size(column->vocabulary), plural(dl_vocabulary_size(column->vocabulary)));
+			put(rows, "column", column->name, "%s (%s), %d value%s%s", dl_column_kind_name(column->kind), column->type,
+				dl_vocabulary_size(column->vocabulary), plural(dl_vocabulary_size(column->vocabulary)),
+				category_note(model, i));
 		else if (column->kind == DL_COLUMN_ARRAY)
 			put(rows, "column", column->name, "%s of %d (%s)", dl_column_kind_name(column->kind), column->words, column->type);
 		else
-			put(rows, "column", column->name, "%s (%s)", dl_column_kind_name(column->kind), column->type);
+			put(rows, "column", column->name, "%s (%s)%s", dl_column_kind_name(column->kind), column->type,
+				number_note(model, column));
 	}
 	put_lines(rows, "left out", model->record.left_out);
 }

@@ -31,13 +31,13 @@ $node->safe_psql('postgres', q(
 		   CASE WHEN i % 11 <> 0 THEN (ARRAY['red', 'grün', 'b,l"ue', ' '])[1 + i % 4] END AS color,
 		   ('{small,large}'::size[])[1 + i % 2] AS size, 'code ' || i % 60 AS code, i % 3 = 0 AS flag,
 		   CASE WHEN i % 13 <> 0 THEN date '2020-01-01' + i * 3 % 2000 END AS day,
-		   timestamp '2020-01-01' + (i * 7919) % 90000 * interval '17 minutes' AS moment, ARRAY[i % 5, i % 7, sin(i)]::real[] AS list,
+		   timestamp '2020-01-01' + (i * 7919) % 90000 * interval '17 minutes' AS moment, ARRAY[i % 5, i % 7, sin(i)]::real[] AS list, i % 12 + 1 AS month,
 		   sin(i) * 3 + i % 4 AS y, sin(i) + cos(i) > 0 AS yes, ('{one,two,three}'::text[])[1 + (i * 7) % 3] AS class,
 		   ARRAY[sin(i), cos(i) * 10] AS pair, ARRAY[i % 2 = 0, i % 3 = 0, sin(i) > 0] AS labels
 	FROM generate_series(1, 600) AS i));
 # booleans as text, as the program wants them
-my $features = 'a, b, n, color, size, code, flag, day, moment, list';
-my $printed = 'a, b, n, color, size, code, flag::text AS flag, day, moment, list';
+my $features = 'a, b, n, color, size, code, flag, day, moment, list, month';
+my $printed = 'a, b, n, color, size, code, flag::text AS flag, day, moment, list, month';
 
 my $dump_tensors = q(
 import hashlib, sys
@@ -107,6 +107,8 @@ compare('labels', 'labels', $array->('labels'), $small);
 compare('blocks', 'y', "SELECT dl.predict('blocks', $features) FROM samples",
 	q(network => 'dense(16, gelu) > batch_norm() > residual(dense(16, silu) > dropout(0.2)) > layer_norm() > concat(dense(4, selu), dense(4, elu)) > mish()', epochs => 3));
 compare('quantile', 'y', "SELECT dl.predict('quantile', $features) FROM samples", qq($small, options => '{"scaling": "quantile", "one_hot": 2}'));
+compare('means', 'y', "SELECT dl.predict('means', $features) FROM samples", qq($small, options => '{"scaling": "robust", "target_means": true}'));
+compare('integers', 'yes', "SELECT dl.predict('integers', $features) FROM samples", qq($small, options => '{"one_hot_integers": 12}'));
 compare('robust', 'class', $array->('robust'), qq($small, options => '{"scaling": "robust", "class_weight": "balanced"}'));
 compare('members', 'y', "SELECT dl.predict('members', $features) FROM samples", qq($small, options => '{"members": 3}'));
 compare('piecewise', 'y', "SELECT dl.predict('piecewise', $features) FROM samples",

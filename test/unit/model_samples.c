@@ -6,8 +6,9 @@
  *      m  number that may be missing   b  boolean (one-hot of two levels)
  *      c  category, one-hot            e  category, embedded
  *      h  category with a text that is no UTF-8
+ *      l  category, embedded, with numbers of its levels
  *      d  date                         t  timestamp
- *      a  array of 3 numbers
+ *      a  array of 3 numbers             i  integer, as a number and its values -1, 0 and 1
  */
 #include "model_samples.h"
 
@@ -31,6 +32,8 @@ const ModelSample model_samples[] =
 	{"concat", DL_TASK_REGRESSION, "nn", "concat(dense(4, relu), dense(3) > scale) > dense(6, relu)", 1, 1, NULL},
 	{"periodic", DL_TASK_MULTICLASS, "nnme", "realmlp(16, 16)", 2, 4, NULL},
 	{"piecewise", DL_TASK_REGRESSION, "nnme", "piecewise(bins => 6, width => 5) > dense(8, mish, init => data)", 2, 1, NULL},
+	{"numbers of levels", DL_TASK_REGRESSION, "nlmcl", "realmlp(16, 16)", 1, 1, NULL},
+	{"integers", DL_TASK_BINARY, "incib", "dense(6, relu)", 1, 2, NULL},
 	{"simplified", DL_TASK_REGRESSION, "rrce", "realmlp(16, 16, simplified => true)", 1, 1, NULL},
 	{"ensemble", DL_TASK_BINARY, "nn", "dense(4, relu)", 3, 2, NULL},
 	{"ensemble of numbers", DL_TASK_REGRESSION, "nn", "dense(4, tanh)", 3, 2, NULL},
@@ -99,17 +102,31 @@ add_number(Maker *maker, char letter, int32_t word)
 }
 
 static DlStatus
+add_integer(Maker *maker, int32_t word)
+{
+	DlPreparation *preparation = &maker->model->preparation;
+	float	   *values;
+
+	DL_TRY(dl_arena_calloc(maker->model->arena, 3, sizeof(float), &values, maker->error));
+	for (int i = 0; i < 3; i++)
+		values[i] = (float) (i - 1);
+	preparation->integers[preparation->integer_count++] = (DlIntegerInput) {word, 3, values};
+	return DL_OK;
+}
+
+static DlStatus
 add_category(Maker *maker, char letter, int32_t column, int32_t word)
 {
 	DlPreparation *preparation = &maker->model->preparation;
 	DlCategoryInput *category = &preparation->categories[preparation->category_count++];
 	int			count = letter == 'b' ? 2 : letter == 'c' ? 4 : letter == 'h' ? 5 : 16;
 	int32_t    *map;
+	float	   *values;
 
 	DL_TRY(add_vocabulary(maker, count, letter == 'h', &maker->model->columns[column].vocabulary));
 	category->word = word;
 	category->column = column;
-	category->one_hot = letter != 'e' && letter != 'h';
+	category->one_hot = letter != 'e' && letter != 'h' && letter != 'l';
 	category->missing_seen = letter == 'c';
 	category->code_count = dl_vocabulary_size(maker->model->columns[column].vocabulary);
 	DL_TRY(dl_arena_calloc(maker->model->arena, (size_t) category->code_count, sizeof(int32_t), &map, maker->error));
@@ -119,6 +136,13 @@ add_category(Maker *maker, char letter, int32_t column, int32_t word)
 	for (int32_t i = 0; i < category->code_count; i++)
 		map[i] = i < category->levels ? category->levels - 1 - i : -1;
 	category->map = map;
+	if (letter != 'l')
+		return DL_OK;
+	category->level_numbers = 3;
+	DL_TRY(dl_arena_calloc(maker->model->arena, ((size_t) category->levels + 1) * 3, sizeof(float), &values, maker->error));
+	for (int32_t i = 0; i < (category->levels + 1) * 3; i++)
+		values[i] = normal(maker);
+	category->level_values = values;
 	return DL_OK;
 }
 
@@ -135,7 +159,7 @@ add_column(Maker *maker, char letter, int32_t index)
 	DL_TRY(dl_arena_strdup(model->arena, name, &copy, maker->error));
 	column->name = copy;
 	column->kind = letter == 'd' ? DL_COLUMN_DATE : letter == 't' ? DL_COLUMN_TIMESTAMP : letter == 'a' ? DL_COLUMN_ARRAY :
-		strchr("bceh", letter) ? DL_COLUMN_CATEGORY : DL_COLUMN_NUMBER;
+		strchr("bcehl", letter) ? DL_COLUMN_CATEGORY : DL_COLUMN_NUMBER;
 	column->type = types[column->kind == DL_COLUMN_NUMBER ? 0 : column->kind];
 	column->first_word = model->feature_words;
 	column->words = letter == 'd' ? DL_DATE_WORDS : letter == 't' ? DL_TIMESTAMP_WORDS : letter == 'a' ? 3 : 1;
@@ -143,6 +167,8 @@ add_column(Maker *maker, char letter, int32_t index)
 	if (column->kind == DL_COLUMN_CATEGORY)
 		return add_category(maker, letter, index, column->first_word);
 	column->offset = index % 2 == 0 ? dl_random_normal(&maker->random) * 1e6 : -0.0;
+	if (letter == 'i')
+		DL_TRY(add_integer(maker, column->first_word));
 	for (int32_t w = 0; w < column->words; w++)
 		DL_TRY(add_number(maker, letter, column->first_word + w));
 	return DL_OK;
@@ -157,6 +183,7 @@ add_columns(Maker *maker, const char *letters)
 	DL_TRY(dl_arena_calloc(model->arena, count, sizeof(DlColumn), &model->columns, maker->error));
 	DL_TRY(dl_arena_calloc(model->arena, count * 8, sizeof(DlNumberInput), &model->preparation.numbers, maker->error));
 	DL_TRY(dl_arena_calloc(model->arena, count, sizeof(DlCategoryInput), &model->preparation.categories, maker->error));
+	DL_TRY(dl_arena_calloc(model->arena, count, sizeof(DlIntegerInput), &model->preparation.integers, maker->error));
 	model->column_count = (int32_t) count;
 	for (size_t i = 0; i < count; i++)
 		DL_TRY(add_column(maker, letters[i], (int32_t) i));
@@ -360,6 +387,10 @@ model_sample_row(const DlModel *model, DlRandom *random, uint32_t *features)
 		for (int32_t w = 0; w < column->words; w++)
 		{
 			float		value = missing ? NAN : (float) dl_random_normal(random);
+
+			/* every other one is whole, so that it meets the values of integers */
+			if (dl_random_below(random, 2) == 0)
+				value = rintf(value);
 
 			memcpy(&features[column->first_word + w], &value, sizeof(value));
 		}

@@ -35,7 +35,7 @@ table_begin(Table *table)
 {
 	memset(table, 0, sizeof(*table));
 	dl_arena_create(0, &table->arena, NULL);
-	table->settings = (DlPreparationSettings) {DL_SCALING_STANDARD, 8, 0, 1};
+	table->settings = (DlPreparationSettings) {DL_SCALING_STANDARD, 8, 0, 1, 0};
 }
 
 static inline void
