@@ -76,6 +76,7 @@ derive_numbers(DlArena *arena, DlPreparation *preparation, DlError *error)
 	DL_TRY(dl_arena_calloc(arena, count, sizeof(float), &scales, error));
 	DL_TRY(dl_arena_calloc(arena, count, sizeof(int32_t), &indicators, error));
 	preparation->indicator_count = 0;
+	preparation->continuous = 0;
 	for (size_t i = 0; i < count; i++)
 	{
 		const DlNumberInput *number = &preparation->numbers[i];
@@ -84,6 +85,8 @@ derive_numbers(DlArena *arena, DlPreparation *preparation, DlError *error)
 			return dl_error_set(error, DL_ERROR_CORRUPT, "number %zu has the scaling %d", i, (int) number->scaling);
 		centers[i] = number->center;
 		scales[i] = number->scale;
+		if (!number->of_text && preparation->continuous++ < (int64_t) i)
+			return dl_error_set(error, DL_ERROR_CORRUPT, "number %zu stands behind words of texts", i);
 		if (number->missing_seen)
 			indicators[preparation->indicator_count++] = number->word;
 	}
@@ -98,8 +101,7 @@ DlStatus
 dl_preparation_finish(DlArena *arena, DlPreparation *preparation, DlError *error)
 {
 	DL_TRY(derive_numbers(arena, preparation, error));
-	preparation->continuous = preparation->number_count;
-	preparation->inputs = preparation->continuous + preparation->indicator_count;
+	preparation->inputs = (int64_t) preparation->number_count + preparation->indicator_count;
 	preparation->embedded = 0;
 	DL_TRY(dl_arena_calloc(arena, (size_t) preparation->category_count, sizeof(int64_t),
 						   &preparation->embedded_levels, error));
