@@ -10,6 +10,7 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/random.h"
@@ -103,15 +104,13 @@ static void
 scale_counts(const int32_t *counts, int32_t buckets, float *words)
 {
 	int32_t		sum = 0;
+	float		share;
 
 	for (int32_t i = 0; i < buckets; i++)
-		sum += counts[i] < 0 ? -counts[i] : counts[i];
+		sum += abs(counts[i]);
+	share = 1.0f / (float) (sum > 0 ? sum : 1);
 	for (int32_t i = 0; i < buckets; i++)
-	{
-		float		root = sqrtf((float) (counts[i] < 0 ? -counts[i] : counts[i]) / (float) (sum > 0 ? sum : 1));
-
-		words[i] = counts[i] < 0 ? -root : root;
-	}
+		words[i] = copysignf(sqrtf((float) abs(counts[i]) * share), (float) counts[i]);
 }
 
 /* Of the first run of digits; NaN where there is none, or a longer one than is a number. */
