@@ -44,12 +44,10 @@ SELECT skipped, task FROM train('holes', 'SELECT CASE WHEN i % 5 = 0 THEN NULL W
 SELECT name, value FROM dl.summary('holes') WHERE part = 'column';
 
 \echo -- identifiers carry nothing, codes and names might
-RESET client_min_messages;
 SELECT count(*) FROM dl.train('ids', $$SELECT x, by_word AS y, md5(i::text) AS hash, upper(md5(i::text)::uuid::text) AS uuid, 'INV-2026-' || to_char(i, 'FM00000') AS in_order,
 	'no. ' || i * 7 % 1501 || ' a' AS permuted, md5(i::text)::uuid AS real_uuid, (ARRAY['A', 'B'])[1 + i % 2] || i AS two_series, 'C' || i * i AS gaps, substr(md5(i::text), 1, 9) AS short_hash, substr(translate(md5(i::text), 'abcdef', '123456'), 1, 16) AS card,
-	md5((i / 2)::text) AS repeated, md5((i / 10)::text) AS often_repeated FROM items ORDER BY i$$, target => 'y', network => 'dense(2)', epochs => 1);
+	md5((i / 2)::text) AS repeated, md5((i / 10)::text) AS often_repeated FROM items ORDER BY i$$, target => 'y', network => 'dense(2)', epochs => 1, quiet => true);
 SELECT part, name, value FROM dl.summary('ids') WHERE part IN ('column', 'left out') ORDER BY part, name;
-SET client_min_messages = warning;
 
 \echo -- rows in an unlucky order
 CREATE FUNCTION kinds(query text) RETURNS TABLE (name text, kind text, size int) LANGUAGE plpgsql AS
