@@ -249,7 +249,8 @@ lay_out(DlRowEncoder *e, bool last)
 				ereport(ERROR,
 						(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 						 errmsg("a row has more than %d numbers", DL_MAX_FEATURE_WORDS),
-						 errhint("Shorten the array of column \"%s\".", a->name)));
+						 a->type.kind == DL_COLUMN_ARRAY ? errhint("Shorten the array of column \"%s\".", a->name) :
+						 errhint("Select fewer columns.")));
 		}
 		widest = Max(widest, a->column.words);
 	}
@@ -499,6 +500,7 @@ replay_pending(DlRowEncoder *e)
 	slot = MakeSingleTupleTableSlot(e->tupdesc, &TTSOpsMinimalTuple);
 	while (tuplestore_gettupleslot(e->pending, true, false, slot))
 	{
+		CHECK_FOR_INTERRUPTS();
 		slot_getallattrs(slot);
 		encode_in_context(e, slot->tts_values, slot->tts_isnull);
 	}
