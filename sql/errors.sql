@@ -114,9 +114,9 @@ SELECT train($$model => 'e', query => 'SELECT row_number() OVER () AS id, y FROM
 SELECT train($$model => 'e', query => 'SELECT md5(x::text) AS code, y FROM errors_test.good', target => 'y'$$);
 SELECT attempt('SELECT dl.fit(y, ROW(y)) FROM errors_test.good');
 SET deep_learning.training_memory = '1MB';
-SELECT train($$model => 'e', query => 'SELECT repeat(md5(i::text), 5) AS code, i AS y FROM generate_series(1, 9000) AS i', target => 'y'$$) LIKE '53200 %training_memory%';
+SELECT train($$model => 'e', query => 'SELECT repeat(md5((i / 3)::text), 5) AS code, i AS y FROM generate_series(1, 30000) AS i', target => 'y'$$) LIKE '53200 %training_memory%';
 RESET deep_learning.training_memory;
-SELECT train($$model => 'e', query => 'SELECT i / 2 || repeat(''-'', 1000) AS code, sin(i) AS y FROM generate_series(1, 36000) AS i', target => 'y', epochs => 1, network => 'dense(2)'$$);
+SELECT train($$model => 'e', query => 'SELECT i / 3 || repeat(''-'', 1000) AS code, sin(i) AS y FROM generate_series(1, 54000) AS i', target => 'y', epochs => 1, network => 'dense(2)'$$);
 SELECT train($$model => 'e', query => 'SELECT x, y FROM errors_test.good', target => 'y', epochs => 1, network => 'dense(9000) > dense(9000)'$$);
 SELECT train($$model => 'e', query => 'SELECT x, 1 AS y FROM errors_test.good', target => 'y'$$);
 SELECT train($$model => 'e', query => 'SELECT x, true AS y FROM errors_test.good', target => 'y'$$);

@@ -16,6 +16,7 @@ import csv
 import datetime
 import json
 import math
+import re
 import statistics
 import sys
 
@@ -101,9 +102,66 @@ def encode(document, rows):
             codes[index] = [vocabulary.get(value.encode(errors="surrogateescape"), -1) if value != "" else -1 for value in values]
             continue
         first = column["first_word"]
+        if column["kind"] == "text":
+            vocabulary = {text_of(text): code for code, text in enumerate(column["vocabulary"])}
+            texts = [value.encode(errors="surrogateescape") for value in values]
+            codes[index] = [vocabulary.get(prefix_of(text), -1) if text else -1 for text in texts]
+            for r, text in enumerate(texts):
+                if text:
+                    words[r, first + 1 : first + column["words"]] = text_words(text, column["buckets"])
+            continue
         for r, value in enumerate(values):
             words[r, first : first + column["words"]] = column_words(value, column)
     return words, codes
+
+
+# --- texts ------------------------------------------------------------------
+
+MASK = (1 << 64) - 1
+TOKEN, GRAM = 0x746F6B656E, 0x6772616D  # seeds of the two halves of the buckets
+
+
+def mix(h, value):
+    z = (h * 0x9E3779B97F4A7C15 + value + 0x632BE59BD9B4E019) & MASK
+    z = ((z ^ z >> 30) * 0xBF58476D1CE4E5B9) & MASK
+    z = ((z ^ z >> 27) * 0x94D049BB133111EB) & MASK
+    return z ^ z >> 31
+
+
+def mix_bytes(h, data):
+    h = mix(h, len(data))
+    for i in range(0, len(data), 8):
+        h = mix(h, int.from_bytes(data[i : i + 8], "little"))
+    return h
+
+
+def hashed(hashes, buckets):
+    counts = numpy.zeros(buckets)
+    for h in hashes:
+        counts[(h >> 32) * buckets >> 32] += 1 if h & 1 else -1
+    return numpy.sign(counts) * numpy.sqrt(abs(counts) / max(abs(counts).sum(), 1))
+
+
+def text_words(text, buckets):
+    """All words of a text but the code of its prefix."""
+    head = text[:4096]
+    tokens = [token.lower() for token in re.findall(rb"[0-9A-Za-z\x80-\xff]+", head)]  # bytes.lower() is that of ASCII
+    edged = [b" " + token + b" " for token in tokens]
+    grams = [int.from_bytes(token[i : i + 3], "big") for token in edged for i in range(len(token) - 2)]
+    number = re.search(rb"[0-9]+", head)
+    return [
+        math.log1p(len(text)),
+        math.log1p(len(tokens)),
+        len(re.findall(rb"[0-9]", head)) / max(len(head), 1),
+        *hashed([mix_bytes(TOKEN, token) for token in tokens], buckets // 2),
+        *hashed([mix(GRAM, gram) for gram in grams], buckets // 2),
+        math.log1p(int(number[0])) if number and len(number[0]) <= 15 else math.nan,
+    ]
+
+
+def prefix_of(text):
+    head = re.match(rb"[^0-9A-Za-z\x80-\xff]*(([A-Za-z\x80-\xff]{1,32})|[0-9]{1,3}(?=[^0-9]))?", text[:4096])
+    return (head[1] or b"").lower()
 
 
 # --- words to the network's inputs -----------------------------------------
@@ -132,7 +190,13 @@ def scale_number(x, kind, center, scale, quantiles):
 
 def prepare(document, tensors, words, codes):
     preparation = document["preparation"]
-    numbers, embedded = [], []
+    of_texts = {
+        word
+        for column in document["columns"]
+        if column["kind"] == "text"
+        for word in range(column["first_word"], column["first_word"] + column["words"])
+    }
+    numbers, texts, embedded = [], [], []
     quantile = 0
     for i, word in enumerate(tensors["preparation.words"]):
         count = tensors["preparation.quantile_counts"][i]
@@ -140,13 +204,15 @@ def prepare(document, tensors, words, codes):
         quantile += count
         kind = preparation["scalings"][tensors["preparation.scalings"][i]]
         center, scale = tensors["preparation.centers"][i], tensors["preparation.scales"][i]
-        numbers.append(scale_number(words[:, word], kind, center, scale, quantiles))
+        scaled = scale_number(words[:, word], kind, center, scale, quantiles)
+        (texts if word in of_texts else numbers).append(scaled)
     levels = []
     for i, category in enumerate(preparation["categories"]):
         levels_of = tensors[f"preparation.map.{i}"]
         levels.append(numpy.array([levels_of[c] if 0 <= c < len(levels_of) else -1 for c in codes[category["column"]]], int))
         if "level_numbers" in category:
             numbers.extend(tensors[f"preparation.levels.{i}"][levels[i] + 1].T)
+    numbers.extend(texts)
     for i, word in enumerate(tensors["preparation.words"]):
         if tensors["preparation.missing"][i]:
             numbers.append(numpy.isnan(words[:, word]).astype(float))

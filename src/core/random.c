@@ -13,15 +13,6 @@ rotate_left(uint64_t x, int k)
 	return (x << k) | (x >> (64 - k));
 }
 
-/* Finaliser of splitmix64 (Steele, Lea and Flood, 2014). */
-static uint64_t
-finalise(uint64_t z)
-{
-	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return z ^ (z >> 31);
-}
-
 void
 dl_random_seed(DlRandom *random, uint64_t seed, uint64_t stream)
 {
@@ -30,7 +21,7 @@ dl_random_seed(DlRandom *random, uint64_t seed, uint64_t stream)
 	for (int i = 0; i < 4; i++)
 	{
 		z += UINT64_C(0x9e3779b97f4a7c15);
-		random->state[i] = finalise(z);
+		random->state[i] = dl_hash_finalise(z);
 	}
 }
 
@@ -89,12 +80,6 @@ dl_random_shuffle(DlRandom *random, uint32_t *items, size_t count)
 		items[i - 1] = items[j];
 		items[j] = item;
 	}
-}
-
-uint64_t
-dl_hash_mix(uint64_t hash, uint64_t value)
-{
-	return finalise(hash * UINT64_C(0x9e3779b97f4a7c15) + value + UINT64_C(0x632be59bd9b4e019));
 }
 
 uint64_t

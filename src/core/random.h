@@ -24,8 +24,22 @@ extern double dl_random_normal(DlRandom *random);	/* mean 0, deviation 1 */
 extern uint64_t dl_random_below(DlRandom *random, uint64_t limit);	/* [0, limit), unbiased; limit > 0 */
 extern void dl_random_shuffle(DlRandom *random, uint32_t *items, size_t count);
 
+/* Finaliser of splitmix64 (Steele, Lea and Flood, 2014). */
+static inline uint64_t
+dl_hash_finalise(uint64_t z)
+{
+	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return z ^ (z >> 31);
+}
+
 /* Mixes a value into a 64-bit hash; for contents of rows, not for security. */
-extern uint64_t dl_hash_mix(uint64_t hash, uint64_t value);
+static inline uint64_t
+dl_hash_mix(uint64_t hash, uint64_t value)
+{
+	return dl_hash_finalise(hash * UINT64_C(0x9e3779b97f4a7c15) + value + UINT64_C(0x632be59bd9b4e019));
+}
+
 extern uint64_t dl_hash_bytes(uint64_t hash, const void *bytes, size_t length);
 
 #endif							/* DL_CORE_RANDOM_H */

@@ -20,6 +20,7 @@ static const char *const kind_names[] = {
 	[DL_COLUMN_DATE] = "date",
 	[DL_COLUMN_TIMESTAMP] = "timestamp",
 	[DL_COLUMN_ARRAY] = "array",
+	[DL_COLUMN_TEXT] = "text",
 };
 
 #define KIND_COUNT ((int) (sizeof(kind_names) / sizeof(kind_names[0])))

@@ -16,7 +16,7 @@
  * numbers close together (identifiers, years, money) keep their digits.
  *
  * Dates and timestamps become several float words at once: see
- * dl_encode_timestamp().
+ * dl_encode_moment().  Texts do, too: see data/text.h.
  */
 #ifndef DL_DATA_COLUMN_H
 #define DL_DATA_COLUMN_H
@@ -33,7 +33,8 @@ typedef enum DlColumnKind
 	DL_COLUMN_CATEGORY,			/* 1 code word; booleans too, with values "false" and "true" */
 	DL_COLUMN_DATE,				/* DL_DATE_WORDS float words */
 	DL_COLUMN_TIMESTAMP,		/* DL_TIMESTAMP_WORDS float words */
-	DL_COLUMN_ARRAY				/* width float words: arrays of numbers, pgvector's vector */
+	DL_COLUMN_ARRAY,			/* width float words: arrays of numbers, pgvector's vector */
+	DL_COLUMN_TEXT				/* 1 code word, then float words: see data/text.h */
 } DlColumnKind;
 
 #define DL_DATE_WORDS 5			/* days, sin and cos of the year, sin and cos of the week */
@@ -56,11 +57,18 @@ typedef struct DlColumn
 	int32_t		first_word;		/* within the features of a record */
 	int32_t		words;
 	double		offset;			/* of numbers and arrays; days for dates */
-	DlVocabulary *vocabulary;	/* categories only, else NULL */
+	DlVocabulary *vocabulary;	/* of categories, and of the prefixes of texts; else NULL */
 } DlColumn;
 
 extern const char *dl_column_kind_name(DlColumnKind kind);	/* "number", "category", ... */
 extern bool dl_column_kind_by_name(const char *name, DlColumnKind *result);
+
+/* How many words of a kind are codes, which come before its numbers: 0 or 1. */
+static inline int32_t
+dl_column_kind_codes(DlColumnKind kind)
+{
+	return kind == DL_COLUMN_CATEGORY || kind == DL_COLUMN_TEXT ? 1 : 0;
+}
 
 /* Layout of a record. */
 typedef struct DlRecordLayout

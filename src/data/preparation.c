@@ -63,7 +63,7 @@ is_contiguous(const DlPreparation *preparation)
 		if (numbers[i].word - numbers[0].word != i || numbers[i].scaling != numbers[0].scaling ||
 			numbers[i].scaling == DL_SCALING_QUANTILE)
 			return false;
-	return preparation->number_count > 0;
+	return preparation->plain_count > 0 && preparation->plain_count == preparation->number_count;
 }
 
 static DlStatus
@@ -78,6 +78,7 @@ derive_numbers(DlArena *arena, DlPreparation *preparation, DlError *error)
 	DL_TRY(dl_arena_calloc(arena, count, sizeof(float), &scales, error));
 	DL_TRY(dl_arena_calloc(arena, count, sizeof(int32_t), &indicators, error));
 	preparation->indicator_count = 0;
+	preparation->plain_count = 0;
 	for (size_t i = 0; i < count; i++)
 	{
 		const DlNumberInput *number = &preparation->numbers[i];
@@ -86,6 +87,8 @@ derive_numbers(DlArena *arena, DlPreparation *preparation, DlError *error)
 			return dl_error_set(error, DL_ERROR_CORRUPT, "number %zu has the scaling %d", i, (int) number->scaling);
 		centers[i] = number->center;
 		scales[i] = number->scale;
+		if (!number->of_text && preparation->plain_count++ < (int32_t) i)
+			return dl_error_set(error, DL_ERROR_CORRUPT, "number %zu stands behind words of texts", i);
 		if (number->missing_seen)
 			indicators[preparation->indicator_count++] = number->word;
 	}
@@ -100,8 +103,8 @@ DlStatus
 dl_preparation_finish(DlArena *arena, DlPreparation *preparation, DlError *error)
 {
 	DL_TRY(derive_numbers(arena, preparation, error));
-	preparation->continuous = preparation->number_count;
-	preparation->inputs = preparation->indicator_count;
+	preparation->continuous = preparation->plain_count;
+	preparation->inputs = preparation->number_count - preparation->plain_count + preparation->indicator_count;
 	preparation->embedded = 0;
 	DL_TRY(dl_arena_calloc(arena, (size_t) preparation->category_count, sizeof(int64_t),
 						   &preparation->embedded_levels, error));

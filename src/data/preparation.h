@@ -3,16 +3,17 @@
  *    From the features of a record to the inputs of a network, fitted on the
  *    training rows.
  *
- * numbers = [continuous..., indicators of missing..., one-hot...]
+ * numbers = [continuous..., words of texts..., indicators of missing..., one-hot...]
  *   continuous: scaled; missing becomes 0, which is the training mean (or median); after
  *               the numbers, what target means say of categories (preparation_target.h)
+ *   texts:      the float words of DL_COLUMN_TEXT, scaled in their own way; no numbers to embed
  *   indicator:  1 where missing, only for words that were missing in some training row and
  *               not in all; once for words of a column that are always missing together
  *   one-hot:    of categories with at most one_hot levels; two levels: one column -1/+1;
  *               missing and unseen: all zeros.  Then of integers with few values, which
  *               are continuous inputs too
  * codes = one for each category with more levels: 0 is missing or unseen, 1.. are the
- *   levels kept.  Levels are kept by frequency in the training rows.
+ *   levels kept.  Levels are kept by frequency in the training rows.  The prefix of a text is a category.
  * Words that never vary in the training rows give no input.
  */
 #ifndef DL_DATA_PREPARATION_H
@@ -34,7 +35,7 @@ typedef enum DlScaling
 extern const char *dl_scaling_name(DlScaling scaling);
 extern bool dl_scaling_by_name(const char *name, DlScaling *result);
 
-/* One continuous input: value = (word - center) * scale, then by kind. */
+/* One scaled input: value = (word - center) * scale, then by kind. */
 typedef struct DlNumberInput
 {
 	int32_t		word;			/* within the features */
@@ -42,6 +43,7 @@ typedef struct DlNumberInput
 	float		center;			/* of stored words, that is, without the column's offset */
 	float		scale;
 	bool		missing_seen;	/* has an indicator */
+	bool		of_text;		/* stands behind the continuous ones */
 	int32_t		quantile_count; /* DL_SCALING_QUANTILE only */
 	const float *quantiles;		/* ascending stored values */
 } DlNumberInput;
@@ -78,8 +80,9 @@ typedef struct DlPreparation
 	DlIntegerInput *integers;
 
 	/* derived by dl_preparation_finish() from the above: */
-	int64_t		continuous;		/* number_count and the categories' level_numbers */
-	int64_t		inputs;			/* width of numbers: continuous, indicators, one-hot columns */
+	int32_t		plain_count;	/* the first so many numbers; the others are words of texts */
+	int64_t		continuous;		/* plain_count and the categories' level_numbers */
+	int64_t		inputs;			/* width of numbers: continuous, words of texts, indicators, one-hot columns */
 	int32_t		embedded;		/* width of codes */
 	int64_t    *embedded_levels;	/* of each code column, the 0 for missing included */
 	bool		contiguous;		/* numbers are words w, w+1, ...: the fast path */

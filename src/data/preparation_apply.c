@@ -113,6 +113,13 @@ scale_number(const DlNumberInput *number, float x)
 	return number->scaling == DL_SCALING_ROBUST ? clip_smoothly(y) : y;
 }
 
+static inline void
+scale_numbers(const DlNumberInput *inputs, int32_t count, const uint32_t *features, float *numbers)
+{
+	for (int32_t i = 0; i < count; i++)
+		numbers[i] = scale_number(&inputs[i], word_number(features[inputs[i].word]));
+}
+
 /* Numbers in consecutive words, all scaled alike. */
 static inline void
 scale_contiguous(const DlPreparation *preparation, const uint32_t *words, float *numbers)
@@ -206,7 +213,8 @@ void
 dl_preparation_apply(const DlPreparation *preparation, int64_t rows, const uint32_t *features, int64_t stride,
 					 float *numbers, int32_t *codes)
 {
-	int32_t		number_count = preparation->number_count;
+	int32_t		plain_count = preparation->plain_count;
+	int32_t		text_count = preparation->number_count - plain_count;
 	int64_t		continuous = preparation->continuous;
 	int32_t		indicator_count = preparation->indicator_count;
 
@@ -218,19 +226,18 @@ dl_preparation_apply(const DlPreparation *preparation, int64_t rows, const uint3
 			scale_contiguous(preparation, features + preparation->numbers[0].word, numbers);
 		else
 		{
-			for (int32_t i = 0; i < number_count; i++)
-				numbers[i] = scale_number(&preparation->numbers[i],
-										  word_number(features[preparation->numbers[i].word]));
+			scale_numbers(preparation->numbers, plain_count, features, numbers);
+			scale_numbers(preparation->numbers + plain_count, text_count, features, numbers + continuous);
 		}
-		if (continuous > number_count)
-			apply_levels(preparation, features, numbers + number_count);
+		if (continuous > plain_count)
+			apply_levels(preparation, features, numbers + plain_count);
 		for (int32_t i = 0; i < indicator_count; i++)
 		{
 			float		x = word_number(features[preparation->indicator_words[i]]);
 
-			numbers[continuous + i] = x != x ? 1.0f : 0.0f;
+			numbers[continuous + text_count + i] = x != x ? 1.0f : 0.0f;
 		}
-		one_hot = numbers != NULL ? numbers + continuous + indicator_count : NULL;
+		one_hot = numbers != NULL ? numbers + continuous + text_count + indicator_count : NULL;
 		if (preparation->category_count > 0)
 			one_hot = apply_categories(preparation, features, one_hot, codes);
 		if (preparation->integer_count > 0)

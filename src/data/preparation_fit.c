@@ -23,6 +23,13 @@
 #define SAMPLE_STREAM UINT64_C(0x7175616e74)
 #define MOST_QUANTILES 1000
 
+/*
+ * Deviation of a word of a text after scaling: a text has many words, most of
+ * which say nothing about the target, and they should not drown the numbers.
+ */
+#define TEXT_DEVIATION 0.25
+#define PREFIX_ROWS 5			/* a prefix met less often says nothing */
+
 /* Of one float word. */
 typedef struct WordStats
 {
@@ -128,6 +135,20 @@ add_word(WordStats *stats, const uint32_t *words, int64_t stride, int64_t rows, 
 }
 
 static void
+add_codes(CodeStats *codes, const uint32_t *words, int64_t stride, int64_t rows)
+{
+	for (int64_t i = 0; i < rows; i++)
+	{
+		uint32_t	code = words[i * stride];
+
+		if (code < (uint32_t) codes->codes)
+			codes->frequencies[code]++;
+		else
+			codes->missing++;
+	}
+}
+
+static void
 add_batch(Fit *fit, int64_t rows)
 {
 	const uint32_t *features = fit->batch + fit->layout->feature_word;
@@ -136,32 +157,20 @@ add_batch(Fit *fit, int64_t rows)
 	for (int32_t c = 0; c < fit->column_count; c++)
 	{
 		const DlColumn *column = &fit->columns[c];
+		int32_t		code_words = dl_column_kind_codes(column->kind);
 		bool		missing[2][BATCH_ROWS];
 
-		if (column->kind == DL_COLUMN_CATEGORY)
-		{
-			CodeStats  *codes = &fit->codes[c];
-
-			for (int64_t i = 0; i < rows; i++)
-			{
-				uint32_t	code = features[i * stride + column->first_word];
-
-				if (code < (uint32_t) codes->codes)
-					codes->frequencies[code]++;
-				else
-					codes->missing++;
-			}
-			continue;
-		}
+		if (code_words > 0)
+			add_codes(&fit->codes[c], features + column->first_word, stride, rows);
 		if (fit->few[c] != NULL)
 			dl_few_values_add(fit->few[c], features + column->first_word, stride, rows, column->offset,
 							  fit->settings->one_hot_integers);
-		for (int32_t w = 0; w < column->words; w++)
+		for (int32_t w = code_words; w < column->words; w++)
 		{
 			WordStats  *stats = &fit->words[column->first_word + w];
 
 			add_word(stats, features + column->first_word + w, stride, rows, missing[w & 1]);
-			if (w == 0 || memcmp(missing[0], missing[1], (size_t) rows * sizeof(bool)) != 0)
+			if (w == code_words || memcmp(missing[0], missing[1], (size_t) rows * sizeof(bool)) != 0)
 				stats->missing_alone = true;
 		}
 	}
@@ -203,9 +212,11 @@ prepare_fit(Fit *fit, DlError *error)
 
 		if (column->first_word < 0 || column->words < 0 || column->words > fit->layout->feature_words ||
 			column->first_word > fit->layout->feature_words - column->words ||
-			(column->kind == DL_COLUMN_CATEGORY && (column->words != 1 || column->vocabulary == NULL)))
+			column->words < dl_column_kind_codes(column->kind) ||
+			(column->kind == DL_COLUMN_CATEGORY && column->words != 1) ||
+			(dl_column_kind_codes(column->kind) > 0 && column->vocabulary == NULL))
 			return dl_error_set(error, DL_ERROR_INTERNAL, "column \"%s\" does not fit into the record", column->name);
-		if (column->kind == DL_COLUMN_CATEGORY)
+		if (dl_column_kind_codes(column->kind) > 0)
 		{
 			fit->codes[c].codes = dl_vocabulary_size(column->vocabulary);
 			DL_TRY(dl_arena_calloc(fit->scratch, (size_t) fit->codes[c].codes, sizeof(uint32_t),
@@ -223,52 +234,81 @@ finite_scale(double scale)
 	return scale > FLT_MAX ? FLT_MAX : scale < FLT_MIN ? FLT_MIN : (float) scale;
 }
 
+/* What needs no quantiles; words of texts are done with it. */
+static void
+scale_by_mean(const Fit *fit, DlNumberInput *number, const WordStats *stats, bool varies)
+{
+	double		scale = varies ? finite_scale(1 / sqrt(stats->squares / (double) stats->count)) : 0;
+
+	number->center = (float) stats->mean;
+	if (number->of_text)
+	{
+		/* most buckets are 0 in most rows: quantiles say nothing of them, but outliers are the rule */
+		number->scaling = DL_SCALING_ROBUST;
+		number->scale = (float) (scale * TEXT_DEVIATION);
+		return;
+	}
+	number->scaling = fit->settings->scaling;
+	/* a constant with an indicator is always 0, and has no quantiles */
+	if (!varies && number->scaling == DL_SCALING_QUANTILE)
+		number->scaling = DL_SCALING_STANDARD;
+	number->scale = (float) scale;
+	if (number->scaling == DL_SCALING_NONE)
+	{
+		number->center = 0;
+		number->scale = varies ? 1 : 0;
+	}
+}
+
 /* Which words become inputs; those that are missing in some rows get an indicator even when constant. */
+static DlStatus
+choose_words(Fit *fit, const DlColumn *column, bool *seen, DlError *error)
+{
+	DlPreparation *result = fit->result;
+
+	*seen = false;
+	for (int32_t w = column->first_word + dl_column_kind_codes(column->kind); w < column->first_word + column->words; w++)
+	{
+		const WordStats *stats = &fit->words[w];
+		bool		varies = stats->count > 0 && stats->low < stats->high;
+		bool		indicator = stats->count > 0 && stats->count < fit->row_count && stats->missing_alone;
+		DlNumberInput *number;
+
+		*seen |= stats->count > 0;
+		if (!varies && !indicator)
+			continue;
+		if (result->number_count == fit->layout->feature_words)
+			return dl_error_set(error, DL_ERROR_INTERNAL, "columns overlap");
+		number = &result->numbers[result->number_count++];
+		number->word = w;
+		number->missing_seen = indicator;
+		number->of_text = column->kind == DL_COLUMN_TEXT;
+		scale_by_mean(fit, number, stats, varies);
+	}
+	return DL_OK;
+}
+
+/* Those of texts stand behind the others. */
 static DlStatus
 choose_numbers(Fit *fit, DlError *error)
 {
 	DlPreparation *result = fit->result;
-	int32_t		most = fit->layout->feature_words;
 
-	DL_TRY(dl_arena_calloc(fit->arena, (size_t) most, sizeof(DlNumberInput), &result->numbers, error));
-	for (int32_t c = 0; c < fit->column_count; c++)
-	{
-		const DlColumn *column = &fit->columns[c];
-		int32_t		before = result->number_count;
-		bool		seen = false;
-
-		if (column->kind == DL_COLUMN_CATEGORY)
-			continue;
-		for (int32_t w = column->first_word; w < column->first_word + column->words; w++)
+	DL_TRY(dl_arena_calloc(fit->arena, (size_t) fit->layout->feature_words, sizeof(DlNumberInput), &result->numbers,
+						   error));
+	for (int pass = 0; pass < 2; pass++)
+		for (int32_t c = 0; c < fit->column_count; c++)
 		{
-			const WordStats *stats = &fit->words[w];
-			bool		varies = stats->count > 0 && stats->low < stats->high;
-			bool		indicator = stats->count > 0 && stats->count < fit->row_count && stats->missing_alone;
-			DlNumberInput *number;
+			const DlColumn *column = &fit->columns[c];
+			int32_t		before = result->number_count;
+			bool		seen;
 
-			seen |= stats->count > 0;
-			if (!varies && !indicator)
+			if (column->kind == DL_COLUMN_CATEGORY || (column->kind == DL_COLUMN_TEXT) != (pass == 1))
 				continue;
-			if (result->number_count == most)
-				return dl_error_set(error, DL_ERROR_INTERNAL, "columns overlap");
-			number = &result->numbers[result->number_count++];
-			number->word = w;
-			number->missing_seen = indicator;
-			number->scaling = fit->settings->scaling;
-			number->center = (float) stats->mean;
-			/* a constant with an indicator is always 0, and has no quantiles */
-			if (!varies && number->scaling == DL_SCALING_QUANTILE)
-				number->scaling = DL_SCALING_STANDARD;
-			number->scale = varies ? finite_scale(1 / sqrt(stats->squares / (double) stats->count)) : 0;
-			if (number->scaling == DL_SCALING_NONE)
-			{
-				number->center = 0;
-				number->scale = varies ? 1 : 0;
-			}
+			DL_TRY(choose_words(fit, column, &seen, error));
+			if (result->number_count == before && column->words > 0)
+				notify(fit, DL_NOTICE_CONSTANT, column, seen ? 1 : 0);
 		}
-		if (result->number_count == before && column->words > 0)
-			notify(fit, DL_NOTICE_CONSTANT, column, seen ? 1 : 0);
-	}
 	return DL_OK;
 }
 
@@ -363,13 +403,15 @@ fit_group(Fit *fit, const uint32_t *sample, int64_t sample_count, int32_t first,
 static DlStatus
 fit_sample(Fit *fit, DlError *error)
 {
-	int32_t		numbers = fit->result->number_count;
+	int32_t		numbers = 0;
 	uint32_t   *sample;
 	int64_t		count;
 	int32_t		group;
 	float	   *columns;
 	uint32_t   *sort_space;
 
+	while (numbers < fit->result->number_count && !fit->result->numbers[numbers].of_text)
+		numbers++;
 	if (numbers == 0 || fit->settings->scaling == DL_SCALING_STANDARD || fit->settings->scaling == DL_SCALING_NONE)
 		return DL_OK;
 	DL_TRY(dl_arena_calloc(fit->scratch, SAMPLE_ROWS, sizeof(uint32_t), &sample, error));
@@ -404,9 +446,10 @@ compare_levels(const void *a, const void *b)
 
 /* Marks the kept codes by 1 in map, the others by 0; *seen and *kept count the levels. */
 static DlStatus
-choose_levels(Fit *fit, const CodeStats *codes, int32_t *map, int32_t *seen, int32_t *kept, DlError *error)
+choose_levels(Fit *fit, const CodeStats *codes, int32_t min_count, int32_t *map, int32_t *seen, int32_t *kept,
+			  DlError *error)
 {
-	uint32_t	least = fit->settings->min_count > 1 ? (uint32_t) fit->settings->min_count : 1;
+	uint32_t	least = min_count > 1 ? (uint32_t) min_count : 1;
 	int32_t		most = fit->settings->max_levels > 0 ? fit->settings->max_levels : INT32_MAX - 1;
 	Level	   *levels;
 
@@ -438,7 +481,9 @@ fit_category(Fit *fit, int32_t c, DlError *error)
 {
 	const DlColumn *column = &fit->columns[c];
 	const CodeStats *codes = &fit->codes[c];
+	int32_t		min_count = fit->settings->min_count;
 	DlCategoryInput *category;
+	bool		prefix = column->kind == DL_COLUMN_TEXT;
 	int32_t    *map;
 	int32_t		seen;
 	int32_t		kept;
@@ -446,13 +491,16 @@ fit_category(Fit *fit, int32_t c, DlError *error)
 
 	DL_TRY(check_cancel(fit, error));
 	DL_TRY(dl_arena_calloc(fit->arena, (size_t) codes->codes, sizeof(int32_t), &map, error));
-	DL_TRY(choose_levels(fit, codes, map, &seen, &kept, error));
+	if (prefix && min_count < PREFIX_ROWS)
+		min_count = PREFIX_ROWS;
+	DL_TRY(choose_levels(fit, codes, min_count, map, &seen, &kept, error));
 	if (seen == 0 || (seen == 1 && codes->missing == 0))
 	{
-		notify(fit, DL_NOTICE_CONSTANT, column, seen);
+		if (!prefix)
+			notify(fit, DL_NOTICE_CONSTANT, column, seen);
 		return DL_OK;
 	}
-	if (kept < seen)
+	if (kept < seen && !prefix)
 		notify(fit, DL_NOTICE_LEVELS, column, seen - kept);
 	if (kept == 0)
 		return DL_OK;
@@ -501,7 +549,7 @@ fit_inputs(Fit *fit, DlError *error)
 	DL_TRY(dl_arena_calloc(fit->arena, (size_t) fit->column_count, sizeof(DlCategoryInput), &result->categories,
 						   error));
 	for (int32_t c = 0; c < fit->column_count; c++)
-		if (fit->columns[c].kind == DL_COLUMN_CATEGORY)
+		if (dl_column_kind_codes(fit->columns[c].kind) > 0)
 			DL_TRY(fit_category(fit, c, error));
 	if (result->number_count == 0 && result->category_count == 0)
 	{

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "data/text.h"
 #include "model/model_internal.h"
 
 void
@@ -60,6 +61,11 @@ dl_document_write_columns(const DlModel *model, DlJsonWriter *writer)
 		dl_json_put_int(writer, "first_word", column->first_word);
 		dl_json_put_int(writer, "words", column->words);
 		dl_json_put_double(writer, "offset", column->offset);
+		if (column->kind == DL_COLUMN_TEXT)
+		{
+			dl_json_put_int(writer, "buckets", column->words - DL_TEXT_PLAIN_WORDS);
+			dl_json_put_int(writer, "hash", DL_TEXT_HASH);
+		}
 		if (column->vocabulary != NULL)
 			dl_document_write_vocabulary(column->vocabulary, "vocabulary", writer);
 		dl_json_end_object(writer);
@@ -67,7 +73,7 @@ dl_document_write_columns(const DlModel *model, DlJsonWriter *writer)
 	dl_json_end_array(writer);
 }
 
-/* How many words a column of that kind has; 0: any number. */
+/* How many words a column of that kind has; 0: not always as many. */
 static int32_t
 words_of_kind(DlColumnKind kind)
 {
@@ -81,9 +87,28 @@ words_of_kind(DlColumnKind kind)
 		case DL_COLUMN_TIMESTAMP:
 			return DL_TIMESTAMP_WORDS;
 		case DL_COLUMN_ARRAY:
+		case DL_COLUMN_TEXT:
 			return 0;
 	}
 	return 0;
+}
+
+/* How a text becomes words: only as this version knows it. */
+static DlStatus
+check_text(const DlJson *json, const DlColumn *column, DlError *error)
+{
+	int32_t		buckets;
+	int32_t		hash;
+
+	DL_TRY(dl_json_member_int32(json, "buckets", 2, DL_TEXT_MOST_BUCKETS, &buckets, error));
+	if (buckets % 2 != 0)
+		return dl_json_fail(json, error, "has %d buckets, which is no even number", buckets);
+	if (column->words != buckets + DL_TEXT_PLAIN_WORDS)
+		return dl_json_fail(json, error, "has %d words, but %d buckets", column->words, buckets);
+	DL_TRY(dl_json_member_int32(json, "hash", 1, INT32_MAX, &hash, error));
+	if (hash != DL_TEXT_HASH)
+		return dl_json_fail(json, error, "hashes texts by version %d, this program by version %d", hash, DL_TEXT_HASH);
+	return DL_OK;
 }
 
 static DlStatus
@@ -104,10 +129,12 @@ read_column(DlModel *model, const DlJson *json, DlColumn *column, DlError *error
 	if (column->words > model->feature_words - column->first_word)
 		return dl_json_fail(json, error, "ends behind the %d words of the features", model->feature_words);
 	DL_TRY(dl_json_member_finite(json, "offset", &column->offset, error));
-	if (column->kind == DL_COLUMN_CATEGORY)
+	if (column->kind == DL_COLUMN_TEXT)
+		DL_TRY(check_text(json, column, error));
+	if (dl_column_kind_codes(column->kind) > 0)
 		return dl_document_read_vocabulary(model->arena, json, "vocabulary", &column->vocabulary, error);
 	if (dl_json_has(json, "vocabulary"))
-		return dl_json_fail(json, error, "has a vocabulary, but is no category");
+		return dl_json_fail(json, error, "has a vocabulary, but is neither category nor text");
 	return DL_OK;
 }
 

@@ -224,17 +224,28 @@ load_numbers(DlModel *model, DlTensorIndex *tensors, int32_t n, NumberArrays *ar
 	return dl_tensor_index_vector_of(tensors, arena, "preparation.quantiles", DL_F32, total, &arrays->quantiles, error);
 }
 
-/* Words that belong to columns of numbers and are not yet taken; by dl_document_read_preparation(). */
-static bool *
-free_words(DlModel *model, DlError *error)
+/* What a word of the features may be read as. */
+typedef enum WordUse
 {
-	bool	   *words;
+	WORD_TAKEN,					/* no number, or read already */
+	WORD_NUMBER,
+	WORD_OF_TEXT
+} WordUse;
 
-	if (dl_arena_calloc(model->arena, (size_t) model->feature_words, sizeof(bool), &words, error) != DL_OK)
+static WordUse *
+number_words(DlModel *model, DlError *error)
+{
+	WordUse    *words;
+
+	if (dl_arena_calloc(model->arena, (size_t) model->feature_words, sizeof(WordUse), &words, error) != DL_OK)
 		return NULL;
 	for (int32_t i = 0; i < model->column_count; i++)
-		for (int32_t w = 0; w < model->columns[i].words; w++)
-			words[model->columns[i].first_word + w] = model->columns[i].kind != DL_COLUMN_CATEGORY;
+	{
+		const DlColumn *column = &model->columns[i];
+
+		for (int32_t w = dl_column_kind_codes(column->kind); w < column->words; w++)
+			words[column->first_word + w] = column->kind == DL_COLUMN_TEXT ? WORD_OF_TEXT : WORD_NUMBER;
+	}
 	return words;
 }
 
@@ -245,14 +256,14 @@ read_numbers(DlModel *model, const DlJson *json, DlTensorIndex *tensors, DlError
 	DlScaling	kinds[SCALING_COUNT];
 	size_t		kind_count = 0;
 	NumberArrays arrays;
-	bool	   *words;
+	WordUse    *words;
 	int64_t		used = 0;
 	int32_t		n = 0;
 
 	DL_TRY(dl_json_member_int32(json, "numbers", 0, model->feature_words, &n, error));
 	DL_TRY(read_scalings(model, json, kinds, &kind_count, error));
 	DL_TRY(load_numbers(model, tensors, n, &arrays, error));
-	if ((words = free_words(model, error)) == NULL)
+	if ((words = number_words(model, error)) == NULL)
 		return DL_ERROR_MEMORY;
 	DL_TRY(dl_arena_calloc(model->arena, (size_t) n, sizeof(DlNumberInput), &preparation->numbers, error));
 	for (int32_t i = 0; i < n; i++)
@@ -260,9 +271,8 @@ read_numbers(DlModel *model, const DlJson *json, DlTensorIndex *tensors, DlError
 		DlNumberInput *number = &preparation->numbers[i];
 		int32_t		word = arrays.words[i];
 
-		if (word < 0 || word >= model->feature_words || !words[word])
+		if (word < 0 || word >= model->feature_words || words[word] == WORD_TAKEN)
 			return dl_error_set(error, DL_ERROR_CORRUPT, "model: number %d reads word %d, which is not its own", i, word);
-		words[word] = false;
 		if (arrays.scalings[i] < 0 || (size_t) arrays.scalings[i] >= kind_count)
 			return dl_error_set(error, DL_ERROR_CORRUPT, "model: number %d has scaling %d", i, arrays.scalings[i]);
 		if (arrays.missing[i] != 0 && arrays.missing[i] != 1)
@@ -273,9 +283,11 @@ read_numbers(DlModel *model, const DlJson *json, DlTensorIndex *tensors, DlError
 			.center = arrays.centers[i],
 			.scale = arrays.scales[i],
 			.missing_seen = arrays.missing[i] == 1,
+			.of_text = words[word] == WORD_OF_TEXT,
 			.quantile_count = arrays.quantile_counts[i],
 			.quantiles = arrays.quantiles + used
 		};
+		words[word] = WORD_TAKEN;
 		used += number->quantile_count;
 		if ((number->scaling == DL_SCALING_QUANTILE) != (number->quantile_count > 0))
 			return dl_error_set(error, DL_ERROR_CORRUPT, "model: number %d has %d quantiles, but scaling %s", i,
@@ -298,7 +310,7 @@ read_integers(DlModel *model, const DlJson *json, DlTensorIndex *tensors, DlErro
 	int32_t    *words;
 	int32_t    *counts;
 	float	   *values;
-	bool	   *mine;
+	WordUse    *uses;
 
 	if (!dl_json_has(json, "integers"))
 		return DL_OK;
@@ -306,13 +318,13 @@ read_integers(DlModel *model, const DlJson *json, DlTensorIndex *tensors, DlErro
 	DL_TRY(dl_tensor_index_vector_of(tensors, model->arena, "preparation.integer_words", DL_I32, n, &words, error));
 	DL_TRY(dl_tensor_index_vector_of(tensors, model->arena, "preparation.integer_counts", DL_I32, n, &counts, error));
 	DL_TRY(dl_arena_calloc(model->arena, (size_t) n, sizeof(DlIntegerInput), &preparation->integers, error));
-	if ((mine = free_words(model, error)) == NULL)
+	if ((uses = number_words(model, error)) == NULL)
 		return DL_ERROR_MEMORY;
 	for (int32_t i = 0; i < n; i++)
 	{
-		if (words[i] < 0 || words[i] >= model->feature_words || !mine[words[i]])
+		if (words[i] < 0 || words[i] >= model->feature_words || uses[words[i]] != WORD_NUMBER)
 			return dl_error_set(error, DL_ERROR_CORRUPT, "model: integer %d reads word %d, which is not its own", i, words[i]);
-		mine[words[i]] = false;
+		uses[words[i]] = WORD_TAKEN;
 		if (counts[i] < 1 || counts[i] > DL_MAX_ONE_HOT_INTEGERS)
 			return dl_error_set(error, DL_ERROR_CORRUPT, "model: integer %d has %d values", i, counts[i]);
 		total += counts[i];
@@ -366,8 +378,8 @@ read_category(DlModel *model, const DlJson *json, DlTensorIndex *tensors, int32_
 	int64_t		code_count = 0;
 
 	DL_TRY(dl_json_member_int32(json, "column", 0, model->column_count - 1, &category->column, error));
-	if (model->columns[category->column].kind != DL_COLUMN_CATEGORY || taken[category->column])
-		return dl_json_fail(json, error, "names column %d, which is no category or used twice", category->column);
+	if (dl_column_kind_codes(model->columns[category->column].kind) == 0 || taken[category->column])
+		return dl_json_fail(json, error, "names column %d, which has no codes or is used twice", category->column);
 	taken[category->column] = true;
 	category->word = model->columns[category->column].first_word;
 	DL_TRY(dl_json_member_bool(json, "one_hot", &category->one_hot, error));

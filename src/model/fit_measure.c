@@ -23,7 +23,7 @@ typedef struct MapEntry
 	int32_t		words;
 	double		shift;			/* added to the first shifted words */
 	int32_t		shifted;
-	const int32_t *codes;		/* category: code of the request -> code of the model */
+	const int32_t *codes;		/* of the first word: code of the request -> code of the model; NULL: no code */
 	int32_t		code_count;
 } MapEntry;
 
@@ -88,7 +88,7 @@ dl_fit_feature_map(DlArena *arena, const DlFitRequest *request, const DlModel *i
 		entry->from = from->first_word;
 		entry->to = to->first_word;
 		entry->words = from->words;
-		if (from->kind == DL_COLUMN_CATEGORY)
+		if (dl_column_kind_codes(from->kind) > 0)
 			DL_TRY(map_codes(arena, from, to, entry, error));
 		else
 		{
@@ -109,14 +109,13 @@ apply_map(const DlFeatureMap *map, const uint32_t *features, uint32_t *mapped)
 	{
 		const MapEntry *e = &map->entries[i];
 
+		memcpy(mapped + e->to, features + e->from, (size_t) e->words * sizeof(uint32_t));
 		if (e->codes != NULL)
 		{
 			int32_t		code = (int32_t) features[e->from];
 
 			mapped[e->to] = (uint32_t) (code >= 0 && code < e->code_count ? e->codes[code] : DL_CODE_MISSING);
-			continue;
 		}
-		memcpy(mapped + e->to, features + e->from, (size_t) e->words * sizeof(uint32_t));
 		for (int32_t k = 0; k < e->shifted && e->shift != 0; k++)
 		{
 			float		value;

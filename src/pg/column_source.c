@@ -61,6 +61,7 @@ dl_column_source_set(DlColumnSource *s, const DlColumn *column, Oid type, int po
 			fits = s->type.source <= DL_INPUT_BOOL;
 			break;
 		case DL_COLUMN_CATEGORY:
+		case DL_COLUMN_TEXT:
 			fits = s->type.source <= DL_INPUT_OUTPUT;
 			break;
 		case DL_COLUMN_DATE:
@@ -77,7 +78,7 @@ dl_column_source_set(DlColumnSource *s, const DlColumn *column, Oid type, int po
 				 errmsg("column \"%s\" is of type %s, the model was trained with %s", column->name, format_type_be(type),
 						column->type),
 				 errhint("Cast it: %s::%s.", quote_identifier(column->name), column->type)));
-	if (s->type.source > DL_INPUT_BOOL || s->type.source == DL_INPUT_NUMERIC || column->kind == DL_COLUMN_CATEGORY)
+	if (s->type.source > DL_INPUT_BOOL || s->type.source == DL_INPUT_NUMERIC || dl_column_kind_codes(column->kind) > 0)
 		s->allocates = true;
 }
 
@@ -137,7 +138,8 @@ encode_literal(DlColumnSource *s, Datum value, uint32_t *words)
 	switch (column->kind)
 	{
 		case DL_COLUMN_CATEGORY:
-			words[0] = (uint32_t) dl_vocabulary_find(column->vocabulary, text, strlen(text));
+		case DL_COLUMN_TEXT:
+			dl_encode_text_words(column, text, strlen(text), words);
 			return;
 		case DL_COLUMN_NUMBER:
 			typed = DirectFunctionCall1(float8in, value);

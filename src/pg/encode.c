@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
+#include "data/text.h"
 #include "datatype/timestamp.h"
 #include "mb/pg_wchar.h"
 #include "pg/compat.h"
@@ -164,6 +165,12 @@ dl_input_type_error(const char *column, Oid type, const char *hint)
 			 errhint("%s", hint)));
 }
 
+bool
+dl_input_is_text(const DlInputType *type)
+{
+	return type->source == DL_INPUT_TEXT || type->type == BPCHAROID;
+}
+
 double
 dl_datum_number(DlInputSource source, Datum value)
 {
@@ -240,6 +247,14 @@ dl_datum_text(DlInputType *type, Datum value, Size *length, void **copy)
 	*copy = converted;
 	*length = strlen(converted);
 	return converted;
+}
+
+const char *
+dl_datum_feature_text(DlInputType *type, Datum value, Size *length, void **copy)
+{
+	if (unlikely(GetDatabaseEncoding() == PG_SQL_ASCII))
+		return native_text(type, value, length, copy);
+	return dl_datum_text(type, value, length, copy);
 }
 
 /* pgvector's layout: varlena header, int16 dimensions, int16 unused, float4 each. */
@@ -384,14 +399,37 @@ encode_array(const DlInputType *type, const DlColumn *column, Datum value, uint3
 	pfree(numbers);
 }
 
+void
+dl_encode_missing(const DlColumn *column, uint32_t *words)
+{
+	int32_t		codes = dl_column_kind_codes(column->kind);
+
+	for (int32_t i = 0; i < column->words; i++)
+		words[i] = i < codes ? (uint32_t) DL_CODE_MISSING : DL_WORD_MISSING;
+}
+
+void
+dl_encode_text_words(const DlColumn *column, const char *text, Size length, uint32_t *words)
+{
+	char		prefix[DL_TEXT_PREFIX_BYTES];
+
+	if (column->kind == DL_COLUMN_CATEGORY)
+	{
+		words[0] = (uint32_t) dl_vocabulary_find(column->vocabulary, text, length);
+		return;
+	}
+	words[0] = (uint32_t) dl_vocabulary_find(column->vocabulary, prefix, dl_text_prefix(text, length, prefix));
+	dl_encode_text(text, length, column->words - DL_TEXT_PLAIN_WORDS, (float *) words);
+}
+
 static void
-encode_category(DlInputType *type, const DlColumn *column, Datum value, uint32_t *words)
+encode_text(DlInputType *type, const DlColumn *column, Datum value, uint32_t *words)
 {
 	Size		length;
 	void	   *copy;
-	const char *text = dl_datum_text(type, value, &length, &copy);
+	const char *text = dl_datum_feature_text(type, value, &length, &copy);
 
-	words[0] = (uint32_t) dl_vocabulary_find(column->vocabulary, text, length);
+	dl_encode_text_words(column, text, length, words);
 	if (copy != NULL)
 		pfree(copy);
 }
@@ -401,10 +439,7 @@ dl_encode_for_scoring(DlInputType *type, const DlColumn *column, Datum value, bo
 {
 	if (isnull)
 	{
-		uint32_t	missing = column->kind == DL_COLUMN_CATEGORY ? (uint32_t) DL_CODE_MISSING : DL_WORD_MISSING;
-
-		for (int i = 0; i < column->words; i++)
-			words[i] = missing;
+		dl_encode_missing(column, words);
 		return;
 	}
 	switch (column->kind)
@@ -417,7 +452,8 @@ dl_encode_for_scoring(DlInputType *type, const DlColumn *column, Datum value, bo
 				break;
 			}
 		case DL_COLUMN_CATEGORY:
-			encode_category(type, column, value, words);
+		case DL_COLUMN_TEXT:
+			encode_text(type, column, value, words);
 			break;
 		case DL_COLUMN_DATE:
 		case DL_COLUMN_TIMESTAMP:

@@ -54,6 +54,9 @@ extern bool dl_input_type(Oid type, DlInputType *result, const char **hint);
 /* Raises the error for a column of a type that is not supported. */
 extern void dl_input_type_error(const char *column, Oid type, const char *hint) pg_attribute_noreturn();
 
+/* text, varchar and char: may be texts that are nearly unique to a row, and not categories. */
+extern bool dl_input_is_text(const DlInputType *type);
+
 /* A number of the sources INT2 to BOOL. */
 extern double dl_datum_number(DlInputSource source, Datum value);
 
@@ -63,6 +66,12 @@ extern double dl_datum_number(DlInputSource source, Datum value);
  */
 extern const char *dl_datum_text(DlInputType *type, Datum value, Size *length, void **copy);
 
+/*
+ * The same of a feature: in a database whose encoding is not known (SQL_ASCII) the
+ * bytes as they are, which need not be valid in any.
+ */
+extern const char *dl_datum_feature_text(DlInputType *type, Datum value, Size *length, void **copy);
+
 /* Length of an array or vector; -1 for a shape that is not one-dimensional. */
 extern int	dl_datum_array_length(const DlInputType *type, Datum value);
 
@@ -71,6 +80,12 @@ extern int	dl_datum_array_length(const DlInputType *type, Datum value);
  * NaN.  False when the length is not count.
  */
 extern bool dl_datum_array(const DlInputType *type, Datum value, int count, double *numbers);
+
+/* The words of NULL. */
+extern void dl_encode_missing(const DlColumn *column, uint32_t *words);
+
+/* The words of a category or text for scoring. */
+extern void dl_encode_text_words(const DlColumn *column, const char *text, Size length, uint32_t *words);
 
 /*
  * Encodes one value for scoring: words of column, whose vocabulary is only looked

@@ -255,7 +255,11 @@ put_columns(DlRows *rows, const DlModel *model)
 	{
 		const DlColumn *column = &model->columns[i];
 
-		if (column->vocabulary != NULL)
+		if (column->kind == DL_COLUMN_TEXT)
+			put(rows, "column", column->name, "%s (%s), nearly unique to a row: %d numbers, %d prefix%s", dl_column_kind_name(column->kind),
+				column->type, column->words - 1, dl_vocabulary_size(column->vocabulary),
+				dl_vocabulary_size(column->vocabulary) == 1 ? "" : "es");
+		else if (column->vocabulary != NULL)
 			put(rows, "column", column->name, "%s (%s), %d value%s%s", dl_column_kind_name(column->kind), column->type,
 				dl_vocabulary_size(column->vocabulary), plural(dl_vocabulary_size(column->vocabulary)),
 				category_note(model, i));

@@ -4,8 +4,8 @@
  *
  * The path of a row of plain numbers allocates nothing; texts and arrays use a
  * context that is reset after each row.  Records cannot be written before the
- * length of every array column is known, so the rows before that wait in a
- * tuplestore.
+ * length of every array column is known, and whether the values of a text column
+ * repeat, so the rows before that wait in a tuplestore.
  */
 #include "pg/row_encoder.h"
 
@@ -26,6 +26,12 @@
 
 /* Rows that may wait for the length of an array column. */
 #define MOST_PENDING 100000
+
+/* Rows that wait where a column of text may be a category. */
+#define TEXT_PENDING 20000
+
+/* kB of them in memory: dl.fit may have thousands of groups. */
+#define PENDING_MEMORY 1024
 
 static DlAttribute *
 find_attribute(DlRowEncoder *e, const char *name, const char *argument)
@@ -93,7 +99,9 @@ init_feature(DlRowEncoder *e, DlAttribute *a)
 	a->length_known = a->type.kind != DL_COLUMN_ARRAY;
 	a->column.words = a->type.kind == DL_COLUMN_DATE ? DL_DATE_WORDS :
 		a->type.kind == DL_COLUMN_TIMESTAMP ? DL_TIMESTAMP_WORDS : 1;
-	if (a->type.kind == DL_COLUMN_CATEGORY)
+	if (dl_input_is_text(&a->type))
+		dl_row_text_init(e, a);
+	else if (a->type.kind == DL_COLUMN_CATEGORY)
 		DL_CHECK(dl_vocabulary_create(e->arena, &a->column.vocabulary, &error), &error);
 	if (a->type.source >= DL_INPUT_TEXT || a->type.source == DL_INPUT_NUMERIC)
 		e->may_allocate = true;
@@ -164,6 +172,12 @@ dl_row_encoder_create(TupleDesc tupdesc, const DlRowRoles *roles, const DlRowSin
 	return e;
 }
 
+static bool
+is_text_feature(const DlAttribute *a)
+{
+	return a->role == DL_ROLE_FEATURE && dl_input_is_text(&a->type);
+}
+
 /* Lengths of arrays in this row; true when none is unknown any more. */
 static bool
 learn_lengths(DlRowEncoder *e, const Datum *values, const bool *nulls)
@@ -197,8 +211,26 @@ learn_lengths(DlRowEncoder *e, const Datum *values, const bool *nulls)
 	return all;
 }
 
+/* Looks at the texts of a row that waits; true when enough have. */
+static bool
+observe_texts(DlRowEncoder *e, const Datum *values, const bool *nulls)
+{
+	MemoryContext old;
+
+	if (e->texts == 0)
+		return true;
+	old = MemoryContextSwitchTo(e->row_context);
+	for (int i = 0; i < e->tupdesc->natts; i++)
+		if (is_text_feature(&e->attributes[i]) && !nulls[i])
+			dl_row_text_observe(e, &e->attributes[i], values[i]);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(e->row_context);
+	return e->pending_rows >= TEXT_PENDING;
+}
+
+/* last: no rows follow those that wait. */
 static void
-lay_out(DlRowEncoder *e)
+lay_out(DlRowEncoder *e, bool last)
 {
 	int64		words = 0;
 	int32		widest = 1;
@@ -207,6 +239,8 @@ lay_out(DlRowEncoder *e)
 	{
 		DlAttribute *a = &e->attributes[i];
 
+		if (is_text_feature(a))
+			dl_row_text_decide(a, last);
 		if (a->role == DL_ROLE_FEATURE)
 		{
 			a->column.first_word = (int32_t) words;
@@ -215,7 +249,8 @@ lay_out(DlRowEncoder *e)
 				ereport(ERROR,
 						(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 						 errmsg("a row has more than %d numbers", DL_MAX_FEATURE_WORDS),
-						 errhint("Shorten the array of column \"%s\".", a->name)));
+						 a->type.kind == DL_COLUMN_ARRAY ? errhint("Shorten the array of column \"%s\".", a->name) :
+						 errhint("Select fewer columns.")));
 		}
 		widest = Max(widest, a->column.words);
 	}
@@ -251,26 +286,30 @@ encode_number(DlAttribute *a, Datum value, uint32_t *words, uint64 hash)
 	return dl_row_hash_number(hash, number);
 }
 
+void
+dl_row_check_vocabulary(const DlAttribute *a, const DlVocabulary *vocabulary, DlStatus status, DlError *error)
+{
+	if (status == DL_ERROR_MEMORY)
+		dl_error_hint(error, "Leave column \"%s\" out, which has %d different values so far, or raise deep_learning.training_memory.",
+					  a->name, dl_vocabulary_size(vocabulary));
+	DL_CHECK(status, error);
+}
+
 static uint64
 encode_category(DlAttribute *a, Datum value, uint32_t *words, uint64 hash)
 {
 	DlError		error;
 	Size		length;
 	void	   *copy;
-	const char *text = dl_datum_text(&a->type, value, &length, &copy);
+	const char *text = dl_datum_feature_text(&a->type, value, &length, &copy);
 	int32_t		code = DL_CODE_MISSING;
 
 	if (!a->abandoned)
 	{
 		DlStatus	status = dl_vocabulary_add(a->column.vocabulary, text, length, &code, &error);
 
-		if (status == DL_ERROR_MEMORY)
-			dl_error_hint(&error, "Leave column \"%s\" out, which has %d different values so far, or raise deep_learning.training_memory.",
-						  a->name, dl_vocabulary_size(a->column.vocabulary));
-		DL_CHECK(status, &error);
-		/* a text of its own in every row teaches nothing and would fill the memory */
-		if (a->present >= 10000 && dl_vocabulary_size(a->column.vocabulary) > a->present * 0.95)
-			a->abandoned = true;
+		dl_row_check_vocabulary(a, a->column.vocabulary, status, &error);
+		a->abandoned = dl_row_abandons(a->present, dl_vocabulary_size(a->column.vocabulary));
 	}
 	words[0] = (uint32_t) code;
 	return dl_row_hash(hash, dl_hash_bytes(1, text, length));
@@ -312,11 +351,12 @@ encode_feature(DlRowEncoder *e, DlAttribute *a, Datum value, bool isnull, uint32
 {
 	if (isnull)
 	{
-		uint32_t	missing = a->column.kind == DL_COLUMN_CATEGORY ? (uint32_t) DL_CODE_MISSING : DL_WORD_MISSING;
-
-		for (int k = 0; k < a->column.words; k++)
-			words[k] = missing;
-		a->sequence.count = -1;
+		dl_encode_missing(&a->column, words);
+		/* before a text come the words of a category that it might be, too */
+		if (a->column.kind == DL_COLUMN_TEXT)
+			words[1] = (uint32_t) DL_CODE_MISSING;
+		else
+			a->sequence.count = -1;
 		return dl_row_hash(hash, 7);
 	}
 	a->present++;
@@ -325,12 +365,14 @@ encode_feature(DlRowEncoder *e, DlAttribute *a, Datum value, bool isnull, uint32
 		case DL_COLUMN_NUMBER:
 			return encode_number(a, value, words, hash);
 		case DL_COLUMN_CATEGORY:
-			return encode_category(a, value, words, hash);
+			return is_text_feature(a) ? dl_row_text_encode(e, a, value, words, hash) : encode_category(a, value, words, hash);
 		case DL_COLUMN_DATE:
 		case DL_COLUMN_TIMESTAMP:
 			return encode_moment(a, value, words, hash);
 		case DL_COLUMN_ARRAY:
 			return encode_array(e, a, value, words, hash);
+		case DL_COLUMN_TEXT:
+			return dl_row_text_encode(e, a, value, words, hash);
 	}
 	return hash;
 }
@@ -458,6 +500,7 @@ replay_pending(DlRowEncoder *e)
 	slot = MakeSingleTupleTableSlot(e->tupdesc, &TTSOpsMinimalTuple);
 	while (tuplestore_gettupleslot(e->pending, true, false, slot))
 	{
+		CHECK_FOR_INTERRUPTS();
 		slot_getallattrs(slot);
 		encode_in_context(e, slot->tts_values, slot->tts_isnull);
 	}
@@ -467,12 +510,12 @@ replay_pending(DlRowEncoder *e)
 }
 
 static void
-wait_for_lengths(DlRowEncoder *e, const Datum *values, const bool *nulls)
+let_wait(DlRowEncoder *e, const Datum *values, const bool *nulls)
 {
 	MemoryContext old = MemoryContextSwitchTo(e->context);
 
 	if (e->pending == NULL)
-		e->pending = tuplestore_begin_heap(false, false, work_mem);
+		e->pending = tuplestore_begin_heap(false, false, Min(work_mem, PENDING_MEMORY));
 	tuplestore_putvalues(e->pending, e->tupdesc, unconstify(Datum *, values), unconstify(bool *, nulls));
 	MemoryContextSwitchTo(old);
 	e->pending_rows++;
@@ -504,13 +547,14 @@ dl_row_encoder_add(DlRowEncoder *e, const Datum *values, const bool *nulls)
 	{
 		bool		known = learn_lengths(e, values, nulls);
 
+		known = observe_texts(e, values, nulls) && known;
 		if (!known && e->pending_rows < MOST_PENDING)
 		{
-			wait_for_lengths(e, values, nulls);
+			let_wait(e, values, nulls);
 			return;
 		}
 		give_up_lengths(e);
-		lay_out(e);
+		lay_out(e, false);
 		replay_pending(e);
 	}
 	encode_in_context(e, values, nulls);
@@ -554,7 +598,7 @@ dl_row_encoder_finish(DlRowEncoder *e, bool quiet, DlFitRequest *request)
 	if (!e->laid_out)
 	{
 		give_up_lengths(e);
-		lay_out(e);
+		lay_out(e, true);
 		replay_pending(e);
 	}
 	flush(e);
@@ -566,19 +610,22 @@ dl_row_encoder_finish(DlRowEncoder *e, bool quiet, DlFitRequest *request)
 	{
 		DlAttribute *a = &e->attributes[i];
 
+		const char *why;
+
 		if (a->role != DL_ROLE_FEATURE)
 			continue;
+		if (is_text_feature(a))
+			dl_row_text_finish(a);
 		if (a->left_out != NULL)
 			appendStringInfo(&left_out, "%s: %s\n", a->name, a->left_out);
-		else if (dl_row_is_identifier(e, a))
+		else if ((why = dl_row_identifier(e, a)) != NULL)
 		{
 			appendStringInfo(&left_out, "%s: looks like an identifier\n", a->name);
 			if (!quiet)
 				ereport(NOTICE,
 						(errmsg("column \"%s\" looks like an identifier and is left out", a->name),
-						 errdetail(a->column.kind == DL_COLUMN_CATEGORY ? "Almost every row has a value of its own." :
-								   "Its values are a sequence of integers."),
-						 a->column.kind == DL_COLUMN_CATEGORY ? 0 :
+						 errdetail("%s", why),
+						 a->column.kind != DL_COLUMN_NUMBER ? 0 :
 						 errhint("If it is none, cast it: %s::double precision.", quote_identifier(a->name))));
 		}
 		else

@@ -6,9 +6,6 @@
 
 #include "pg/compat.h"
 
-/* Fewer rows than this say nothing about a column. */
-#define FEWEST_ROWS 20
-
 void
 dl_row_sequence_add(DlSequenceCheck *check, int64 value)
 {
@@ -53,12 +50,12 @@ is_permutation(const DlSequenceCheck *check)
  * Integers: each value once, and either without a gap in any order, or in
  * order with few gaps (as a serial column has after deletions).
  */
-static bool
-is_sequence(const DlSequenceCheck *check, int64 rows)
+bool
+dl_row_is_sequence(const DlSequenceCheck *check, int64 rows)
 {
 	uint64		span;
 
-	if (check->count != rows || rows < FEWEST_ROWS)
+	if (check->count != rows || rows < DL_FEWEST_ROWS)
 		return false;
 	span = (uint64) check->maximum - (uint64) check->minimum;
 	if ((check->ascending || check->descending) && span < (uint64) rows * 2)
@@ -66,14 +63,13 @@ is_sequence(const DlSequenceCheck *check, int64 rows)
 	return is_permutation(check);
 }
 
-bool
-dl_row_is_identifier(const DlRowEncoder *e, const DlAttribute *a)
+const char *
+dl_row_identifier(const DlRowEncoder *e, const DlAttribute *a)
 {
-	if (a->abandoned)
-		return true;
-	if (a->column.kind == DL_COLUMN_CATEGORY)
-		return a->present >= FEWEST_ROWS && dl_vocabulary_size(a->column.vocabulary) > a->present * 0.95;
-	if (a->column.kind == DL_COLUMN_NUMBER && a->type.source <= DL_INPUT_INT8)
-		return is_sequence(&a->sequence, e->rows);
-	return false;
+	if (a->abandoned || (a->column.kind == DL_COLUMN_CATEGORY && a->present >= DL_FEWEST_ROWS &&
+						 dl_vocabulary_size(a->column.vocabulary) > a->present * 0.95))
+		return "Almost every row has a value of its own.";
+	if (a->column.kind == DL_COLUMN_NUMBER && a->type.source <= DL_INPUT_INT8 && dl_row_is_sequence(&a->sequence, e->rows))
+		return "Its values are a sequence of integers.";
+	return dl_row_text_identifier(a);
 }

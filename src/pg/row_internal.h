@@ -11,6 +11,12 @@
 /* More classes than this are no classification. */
 #define DL_MAX_CLASSES 10000
 
+/* Fewer rows than this say nothing about a column. */
+#define DL_FEWEST_ROWS 20
+
+/* Longer texts are no codes that end in a number. */
+#define DL_MOST_CODE_BYTES 64
+
 /* Words that the features of a row may take. */
 #define DL_MAX_FEATURE_WORDS 65536
 
@@ -36,6 +42,24 @@ typedef struct DlSequenceCheck
 	int64		count;
 } DlSequenceCheck;
 
+/* Of a column of type text, while it is not known whether it is a category. */
+typedef struct DlTextState
+{
+	DlVocabulary *values;		/* NULL when they are not collected any more */
+	DlVocabulary *prefixes;
+	Size		value_bytes;
+	int64		filled;			/* rows that are neither NULL nor empty */
+	int64		observed;		/* of them, those that waited and are to be encoded */
+	bool		decided;		/* column.kind says what records have */
+	bool		not_hexadecimal;
+	Size		hexadecimal_length; /* of all values; 0: not known yet */
+	int64		hexadecimal_letters;	/* values with a letter */
+	bool		around_known;	/* what stands before and after the number of a code */
+	Size		before_length;
+	Size		after_length;
+	char		around[DL_MOST_CODE_BYTES];
+} DlTextState;
+
 typedef struct DlAttribute
 {
 	const char *name;
@@ -48,7 +72,8 @@ typedef struct DlAttribute
 	const char *left_out;		/* why it is no feature; NULL when it is one */
 	bool		abandoned;		/* text that is unique to almost every row */
 	int64		present;		/* rows that are not NULL */
-	DlSequenceCheck sequence;
+	DlSequenceCheck sequence;	/* of integers, and of the numbers in codes */
+	DlTextState text;			/* text, varchar and char that are features */
 } DlAttribute;
 
 typedef struct DlTargetState
@@ -85,7 +110,8 @@ struct DlRowEncoder
 	DlTask		task;
 	bool		may_allocate;	/* some column needs row_context */
 
-	bool		laid_out;		/* lengths of arrays are known, records can be written */
+	int			texts;			/* columns that may be categories or texts */
+	bool		laid_out;		/* how wide columns are is known, records can be written */
 	Tuplestorestate *pending;	/* rows before that */
 	int64		pending_rows;
 
@@ -106,7 +132,36 @@ extern void dl_row_target_finish(DlRowEncoder *encoder, DlFitRequest *request);
 
 /* row_finish.c */
 extern void dl_row_sequence_add(DlSequenceCheck *check, int64 value);
-extern bool dl_row_is_identifier(const DlRowEncoder *encoder, const DlAttribute *attribute);
+extern bool dl_row_is_sequence(const DlSequenceCheck *check, int64 rows);
+
+/* Why the column is an identifier, as a sentence; NULL when it is none. */
+extern const char *dl_row_identifier(const DlRowEncoder *encoder, const DlAttribute *attribute);
+
+/* row_encoder.c: raises what dl_vocabulary_add() said. */
+extern void dl_row_check_vocabulary(const DlAttribute *attribute, const DlVocabulary *vocabulary, DlStatus status,
+									DlError *error);
+
+/* row_text.c, for features of the types text, varchar and char */
+extern void dl_row_text_init(DlRowEncoder *encoder, DlAttribute *attribute);
+
+/* A value of a row that has to wait. */
+extern void dl_row_text_observe(const DlRowEncoder *encoder, DlAttribute *attribute, Datum value);
+
+/* After the rows that waited, which are encoded next: the words of the column in a record.  last: no more rows follow. */
+extern void dl_row_text_decide(DlAttribute *attribute, bool last);
+extern uint64 dl_row_text_encode(const DlRowEncoder *encoder, DlAttribute *attribute, Datum value, uint32_t *words,
+								 uint64 hash);
+
+/* After the last row: what the column is. */
+extern void dl_row_text_finish(DlAttribute *attribute);
+extern const char *dl_row_text_identifier(const DlAttribute *attribute);
+
+/* A category whose values are nearly all different teaches nothing and would fill the memory. */
+static inline bool
+dl_row_abandons(int64 present, int32_t values)
+{
+	return present >= 10000 && values > (double) present * 0.95;
+}
 
 /* Moves a hash along quickly; dl_hash_mix() finishes it. */
 static inline uint64

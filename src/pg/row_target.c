@@ -74,6 +74,7 @@ dl_row_target_init(DlRowEncoder *e)
 			t->as_label = e->task_given && e->task != DL_TASK_REGRESSION;
 			break;
 		case DL_COLUMN_CATEGORY:
+		case DL_COLUMN_TEXT:
 			if (e->task_given && e->task == DL_TASK_REGRESSION && a->type.source == DL_INPUT_BOOL)
 				break;
 			if (e->task_given && (e->task == DL_TASK_REGRESSION || e->task == DL_TASK_MULTILABEL))

@@ -30,14 +30,15 @@ $node->safe_psql('postgres', q(
 	SELECT sin(i)::real AS a, CASE WHEN i % 7 <> 0 THEN cos(i * 1.7) * 1000 + 5000 END AS b, (i * 37 % 1000)::bigint * 1000003 AS n,
 		   CASE WHEN i % 11 <> 0 THEN (ARRAY['red', 'grün', 'b,l"ue', ' '])[1 + i % 4] END AS color,
 		   ('{small,large}'::size[])[1 + i % 2] AS size, 'code ' || i % 60 AS code, i % 3 = 0 AS flag,
+		   CASE WHEN i % 17 <> 0 THEN (ARRAY['AB-', 'cd ', '12/', 'Ünit '])[1 + i % 4] || i * 37 % 1009 || ' ' || md5(i::text) || '; Größe ' || i % 9 END AS title,
 		   CASE WHEN i % 13 <> 0 THEN date '2020-01-01' + i * 3 % 2000 END AS day,
 		   timestamp '2020-01-01' + (i * 7919) % 90000 * interval '17 minutes' AS moment, ARRAY[i % 5, i % 7, sin(i)]::real[] AS list, i % 12 + 1 AS month,
 		   sin(i) * 3 + i % 4 AS y, sin(i) + cos(i) > 0 AS yes, ('{one,two,three}'::text[])[1 + (i * 7) % 3] AS class,
 		   ARRAY[sin(i), cos(i) * 10] AS pair, ARRAY[i % 2 = 0, i % 3 = 0, sin(i) > 0] AS labels
 	FROM generate_series(1, 600) AS i));
 # booleans as text, as the program wants them
-my $features = 'a, b, n, color, size, code, flag, day, moment, list, month';
-my $printed = 'a, b, n, color, size, code, flag::text AS flag, day, moment, list, month';
+my $features = 'a, b, n, title, color, size, code, flag, day, moment, list, month';
+my $printed = 'a, b, n, title, color, size, code, flag::text AS flag, day, moment, list, month';
 
 my $dump_tensors = q(
 import hashlib, sys

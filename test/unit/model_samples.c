@@ -16,6 +16,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "data/text.h"
+
 const ModelSample model_samples[] =
 {
 	{"linear", DL_TASK_REGRESSION, "n", "linear", 1, 1, NULL},
@@ -34,6 +36,7 @@ const ModelSample model_samples[] =
 	{"piecewise", DL_TASK_REGRESSION, "nnme", "piecewise(bins => 6, width => 5) > dense(8, mish, init => data)", 2, 1, NULL},
 	{"numbers of levels", DL_TASK_REGRESSION, "nlmcl", "realmlp(16, 16)", 1, 1, NULL},
 	{"integers", DL_TASK_BINARY, "incib", "dense(6, relu)", 1, 2, NULL},
+	{"text", DL_TASK_MULTICLASS, "nmepp", "realmlp(16, 16)", 1, 3, NULL},
 	{"simplified", DL_TASK_REGRESSION, "rrce", "realmlp(16, 16, simplified => true)", 1, 1, NULL},
 	{"ensemble", DL_TASK_BINARY, "nn", "dense(4, relu)", 3, 2, NULL},
 	{"ensemble of numbers", DL_TASK_REGRESSION, "nn", "dense(4, tanh)", 3, 2, NULL},
@@ -90,6 +93,7 @@ add_number(Maker *maker, char letter, int32_t word)
 	number->center = normal(maker) / 3;
 	number->scale = 1 + fabsf(normal(maker));
 	number->missing_seen = letter == 'm';
+	number->of_text = letter == 'p';
 	if (letter == 'q')
 	{
 		number->quantile_count = 11;
@@ -149,7 +153,7 @@ add_category(Maker *maker, char letter, int32_t column, int32_t word)
 static DlStatus
 add_column(Maker *maker, char letter, int32_t index)
 {
-	static const char *const types[] = {"double precision", "text", "date", "timestamp with time zone", "real[]"};
+	static const char *const types[] = {"double precision", "text", "date", "timestamp with time zone", "real[]", "varchar"};
 	DlModel    *model = maker->model;
 	DlColumn   *column = &model->columns[index];
 	char		name[32];
@@ -159,17 +163,19 @@ add_column(Maker *maker, char letter, int32_t index)
 	DL_TRY(dl_arena_strdup(model->arena, name, &copy, maker->error));
 	column->name = copy;
 	column->kind = letter == 'd' ? DL_COLUMN_DATE : letter == 't' ? DL_COLUMN_TIMESTAMP : letter == 'a' ? DL_COLUMN_ARRAY :
-		strchr("bcehl", letter) ? DL_COLUMN_CATEGORY : DL_COLUMN_NUMBER;
+		letter == 'p' ? DL_COLUMN_TEXT : strchr("bcehl", letter) ? DL_COLUMN_CATEGORY : DL_COLUMN_NUMBER;
 	column->type = types[column->kind == DL_COLUMN_NUMBER ? 0 : column->kind];
 	column->first_word = model->feature_words;
-	column->words = letter == 'd' ? DL_DATE_WORDS : letter == 't' ? DL_TIMESTAMP_WORDS : letter == 'a' ? 3 : 1;
+	column->words = letter == 'd' ? DL_DATE_WORDS : letter == 't' ? DL_TIMESTAMP_WORDS : letter == 'a' ? 3 :
+		letter == 'p' ? DL_TEXT_PLAIN_WORDS + 2 : 1;
 	model->feature_words += column->words;
-	if (column->kind == DL_COLUMN_CATEGORY)
-		return add_category(maker, letter, index, column->first_word);
-	column->offset = index % 2 == 0 ? dl_random_normal(&maker->random) * 1e6 : -0.0;
+	if (dl_column_kind_codes(column->kind) > 0)
+		DL_TRY(add_category(maker, letter, index, column->first_word));
+	else
+		column->offset = index % 2 == 0 ? dl_random_normal(&maker->random) * 1e6 : -0.0;
 	if (letter == 'i')
 		DL_TRY(add_integer(maker, column->first_word));
-	for (int32_t w = 0; w < column->words; w++)
+	for (int32_t w = dl_column_kind_codes(column->kind); w < column->words; w++)
 		DL_TRY(add_number(maker, letter, column->first_word + w));
 	return DL_OK;
 }
@@ -376,15 +382,16 @@ model_sample_row(const DlModel *model, DlRandom *random, uint32_t *features)
 		const DlColumn *column = &model->columns[i];
 		bool		missing = dl_random_below(random, 8) == 0;
 
-		if (column->kind == DL_COLUMN_CATEGORY)
+		int32_t		codes = dl_column_kind_codes(column->kind);
+
+		if (codes > 0)
 		{
 			int32_t		size = dl_vocabulary_size(column->vocabulary);
 			int32_t		code = missing ? DL_CODE_MISSING : (int32_t) dl_random_below(random, (uint64_t) size + 1);
 
 			memcpy(&features[column->first_word], &code, sizeof(code));
-			continue;
 		}
-		for (int32_t w = 0; w < column->words; w++)
+		for (int32_t w = codes; w < column->words; w++)
 		{
 			float		value = missing ? NAN : (float) dl_random_normal(random);
 

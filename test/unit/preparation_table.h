@@ -47,7 +47,7 @@ table_column(Table *table, const char *name, DlColumnKind kind, int32_t words, c
 	column->kind = kind;
 	column->words = words;
 	column->first_word = table->layout.feature_words;
-	if (kind == DL_COLUMN_CATEGORY)
+	if (dl_column_kind_codes(kind) > 0)
 	{
 		dl_vocabulary_create(table->arena, &column->vocabulary, NULL);
 		for (; *levels != '\0'; levels++)
@@ -79,7 +79,7 @@ table_rows(Table *table, const double *values, int64_t count)
 				double		value = values[i * table->layout.feature_words + w];
 				float		number = (float) value;
 
-				if (column->kind == DL_COLUMN_CATEGORY)
+				if (w < column->first_word + dl_column_kind_codes(column->kind))
 					record[table->layout.feature_word + w] = (uint32_t) (int32_t) value;
 				else
 					memcpy(&record[table->layout.feature_word + w], &number, sizeof(float));

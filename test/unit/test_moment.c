@@ -116,10 +116,10 @@ test_names(void)
 	DlRecordLayout layout;
 	int			wrong = 0;
 
-	for (int i = DL_COLUMN_NUMBER; i <= DL_COLUMN_ARRAY; i++)
+	for (int i = DL_COLUMN_NUMBER; i <= DL_COLUMN_TEXT; i++)
 		wrong += !dl_column_kind_by_name(dl_column_kind_name((DlColumnKind) i), &kind) || (int) kind != i;
 	ok(wrong == 0, "names of kinds come back");
-	ok(!dl_column_kind_by_name("text", &kind), "an unknown name is none");
+	ok(!dl_column_kind_by_name("texts", &kind), "an unknown name is none");
 	dl_record_layout(3, 28, &layout);
 	ok(layout.words == 35 && layout.target_word == 4 && layout.feature_word == 7 && layout.feature_words == 28 &&
 	   layout.target_words == 3, "layout of a record");
