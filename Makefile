@@ -167,6 +167,9 @@ $(BENCH_PROGRAMS): build/bench/%: bench/%.c build/libdl.a Makefile
 bench: all $(BENCH_PROGRAMS)
 	bench/run.sh $(BENCH)
 
+bench-tables: all $(BENCH_PROGRAMS)
+	bench/run.sh tables
+
 format:
 	find src test bench gpu -name '*.[ch]' | xargs clang-format -i
 
@@ -182,8 +185,8 @@ help:
 	@echo 'make fuzz         each fuzz target for FUZZ_SECONDS (60)'
 	@echo 'make coverage     lines of the validators of src/format that the fuzz corpus reaches'
 	@echo 'make lint         the rules of the source tree'
-	@echo 'make bench        benchmarks; BENCH=name,name runs some (arithmetic, table, predict, quality)'
+	@echo 'make bench        benchmarks; BENCH=name,name runs some (arithmetic, table, predict, tables)'
 	@echo 'make format       clang-format over the C sources'
 	@echo 'make clean        remove what was built'
 
-.PHONY: unit unit-programs fuzz fuzz-programs coverage coverage-programs lint setup demo test test-long bench format help
+.PHONY: unit unit-programs fuzz fuzz-programs coverage coverage-programs lint setup demo test test-long bench bench-tables format help

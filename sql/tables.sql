@@ -12,7 +12,7 @@ FROM (SELECT i, 2 + sin(i * 1.3) AS area, 1 + cos(i * 2.1) AS age FROM generate_
 
 -- without a network several are trained; all are rows of dl.trials
 SELECT model, task, metric, value < 1 AS good FROM dl.train('price', 'houses', 'price', epochs => 10, quiet => true);
-SELECT count(*), count(DISTINCT network), bool_and(measure > 0 AND epochs = 10 AND best_epoch BETWEEN 1 AND 10),
+SELECT count(*), count(DISTINCT (network, learning_rate)), bool_and(measure > 0 AND epochs = 10 AND best_epoch BETWEEN 1 AND 10),
 	   round(sum(weight)::numeric, 6) AS weight, bool_and((weight > 0) = (state = 'member')) FROM dl.trials('price');
 SELECT bool_and(target IN ('value', 'logarithm')) FROM dl.trials('price');
 SELECT count(*) FILTER (WHERE part = 'model' AND name = 'network') = max(value) FILTER (WHERE name = 'networks' AND part = 'model')::int AS as_many

@@ -59,8 +59,8 @@ table_bytes(int64_t levels, int32_t means, size_t *bytes)
 }
 
 DlStatus
-dl_target_means_create(DlArena *arena, const DlPreparation *preparation, int32_t means, size_t memory,
-					   DlTargetMeans **result, DlError *error)
+dl_target_means_create(DlArena *arena, const DlPreparation *preparation, int32_t means, int32_t least_levels,
+					   size_t memory, DlTargetMeans **result, DlError *error)
 {
 	DlTargetMeans *m;
 
@@ -78,7 +78,7 @@ dl_target_means_create(DlArena *arena, const DlPreparation *preparation, int32_t
 
 		table->category = i;
 		table->levels = (int64_t) preparation->categories[i].levels + 1;
-		if (preparation->categories[i].one_hot || !table_bytes(table->levels, means, &bytes) || bytes > memory)
+		if (preparation->categories[i].one_hot || preparation->categories[i].levels < least_levels || !table_bytes(table->levels, means, &bytes) || bytes > memory)
 			continue;
 		memory -= bytes;
 		DL_TRY(dl_arena_calloc(arena, cells * (size_t) means, sizeof(double), &table->sums, error));

@@ -26,11 +26,11 @@
 typedef struct DlTargetMeans DlTargetMeans;
 
 /*
- * Sums of so many means for the embedded categories of preparation; a category whose sums do not fit into
+ * Sums of so many means for the embedded categories of preparation with least_levels or more; a category whose sums do not fit into
  * what is left of memory bytes goes without.  arena is needed until dl_target_means_finish() is done.
  */
-extern DlStatus dl_target_means_create(DlArena *arena, const DlPreparation *preparation, int32_t means, size_t memory,
-									   DlTargetMeans **result, DlError *error);
+extern DlStatus dl_target_means_create(DlArena *arena, const DlPreparation *preparation, int32_t means,
+									   int32_t least_levels, size_t memory, DlTargetMeans **result, DlError *error);
 
 /* One training row: its features, its fold, its means' values. */
 extern void dl_target_means_add(DlTargetMeans *means, const uint32_t *features, int fold, const double *values,

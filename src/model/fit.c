@@ -152,17 +152,12 @@ fit_preparation(Fit *fit, DlError *error)
 							  &fit->model->preparation, error);
 }
 
-/* The networks of the trials, built, and how each trial's targets are scaled. */
+/* How each trial's targets are scaled. */
 static DlStatus
-build_networks(Fit *fit, DlError *error)
+scale_targets(Fit *fit, DlError *error)
 {
-	DlModel    *model = fit->model;
-	size_t		outputs = (size_t) model->outputs;
+	size_t		outputs = (size_t) fit->model->outputs;
 
-	model->network_count = fit->choice.network_count;
-	DL_TRY(dl_arena_calloc(model->arena, (size_t) model->network_count, sizeof(DlModelNetwork), &model->networks, error));
-	for (int32_t i = 0; i < model->network_count; i++)
-		DL_TRY(dl_model_build_network(model, fit->choice.networks[i], &model->networks[i], error));
 	for (int i = 0; i < fit->choice.trial_count; i++)
 	{
 		DlFitTrial *trial = &fit->choice.trials[i];
@@ -171,7 +166,7 @@ build_networks(Fit *fit, DlError *error)
 		if (!trial->log_target)
 			continue;
 		/* smearing moves the center of each trial */
-		DL_TRY(dl_arena_calloc(model->arena, outputs, sizeof(double), &trial->target.center, error));
+		DL_TRY(dl_arena_calloc(fit->model->arena, outputs, sizeof(double), &trial->target.center, error));
 		memcpy(trial->target.center, fit->log_target.center, outputs * sizeof(double));
 	}
 	return DL_OK;
@@ -471,15 +466,18 @@ run(Fit *fit, DlArena *arena, DlFitResult *result, DlError *error)
 	DL_TRY(check_cancel(fit, error));
 	DL_TRY(fill_model(fit, error));
 	DL_TRY(check_requests(fit, error));
-	DL_TRY(dl_fit_choose(fit->scratch, r, fit->split.count[DL_PART_TRAIN], fit->split.count[DL_PART_VALIDATION] > 0,
-						 fit->log_target.log, &fit->choice, error));
+	DL_TRY(dl_fit_choose(r, fit->split.count[DL_PART_TRAIN], fit->split.count[DL_PART_VALIDATION] > 0,
+						 &fit->choice, error));
 	DL_TRY(weigh_classes(fit, error));
 	DL_TRY(fit_preparation(fit, error));
 	if (fit->choice.target_means)
 		DL_TRY(dl_fit_target_means(fit->scratch, fit->model, &fit->sources[DL_PART_TRAIN],
 								   fit->log_target.log ? &fit->log_target : &fit->target, fit->class_rows,
-								   fit->choice.preparation.scaling, fit->host->cancel, error));
-	DL_TRY(build_networks(fit, error));
+								   &fit->choice, fit->host->cancel, error));
+	DL_TRY(dl_fit_plan(fit->scratch, r, fit->split.count[DL_PART_TRAIN], fit->log_target.log, fit->model, &fit->choice,
+					   error));
+	DL_TRY(dl_fit_explain(fit->scratch, r, fit->split.count[DL_PART_TRAIN], &fit->choice, error));
+	DL_TRY(scale_targets(fit, error));
 	DL_TRY(check_size(fit, error));
 	DL_TRY(train(fit, error));
 	return finish(fit, arena, result, error);

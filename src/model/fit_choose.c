@@ -2,11 +2,10 @@
  * fit_choose.c
  *    What to train and how, where the request does not say.
  *
- * Two starting points.  Without a network in the request everything comes from
- * one table by the number of training rows: the realmlp preset (Holzmueller et
- * al., 2024) with the settings that belong to it.  With a network of the user's
- * own, settings that work for any network.  What the request says always wins.
- * Each choice leaves a line that dl.summary shows.
+ * Two starting points.  Without a network in the request: the settings of RealMLP
+ * (Holzmueller et al., 2024), batches and epochs by the number of training rows; fit_plan.c has the
+ * networks.  With a network of the user's own, settings that work for any network.  What the request says
+ * always wins.  Each choice leaves a line that dl.summary shows.
  */
 #include <math.h>
 #include <stdarg.h>
@@ -21,25 +20,24 @@ typedef struct SizeRule
 	int64_t		rows;			/* applies up to so many training rows */
 	int			batch_size;
 	int			epochs;
-	int			trials[3];		/* by DlEffort */
 } SizeRule;
 
 static const SizeRule size_rules[] = {
-	{1000, 64, 128, {1, 8, 32}},
-	{5000, 128, 64, {1, 8, 32}},
-	{20000, 256, 64, {1, 8, 24}},
-	{50000, 256, 48, {1, 6, 16}},
-	{150000, 512, 32, {1, 4, 12}},
-	{500000, 1024, 16, {1, 2, 8}},
-	{2000000, 1024, 8, {1, 1, 4}},
-	{INT64_MAX, 2048, 3, {1, 1, 2}},
+	{1000, 64, 128},
+	{5000, 128, 64},
+	{20000, 256, 64},
+	{50000, 256, 48},
+	{150000, 512, 32},
+	{500000, 1024, 16},
+	{2000000, 1024, 8},
+	{INT64_MAX, 2048, 3},
 };
 
-/* Share of the epochs that the effort fast has. */
+/* Share of the epochs that effort fast has. */
 #define FAST_EPOCHS 0.5
 
-/* Most members by DlEffort. */
-static const int most_members[] = {1, 8, 16};
+/* Categories of so many levels have target means by default: fewer are learnt as well without. */
+#define TARGET_MEANS_LEVELS 40
 
 typedef struct Lines
 {
@@ -106,12 +104,6 @@ dl_optimize_names(void)
 	return "accuracy, f1, balanced_accuracy";
 }
 
-static DlEffort
-effort_of(const DlFitRequest *request)
-{
-	return request->options.effort == DL_UNSET ? DL_EFFORT_DEFAULT : (DlEffort) request->options.effort;
-}
-
 static const SizeRule *
 rule_for(int64_t rows)
 {
@@ -149,21 +141,6 @@ set_real(double *value, double option)
 		*value = option;
 }
 
-/*
- * Arrays are measurements of one kind (pixels, embeddings), to which a
- * periodic embedding of each element adds nothing but cost.
- */
-static bool
-mostly_arrays(const DlFitRequest *request)
-{
-	int64_t		in_arrays = 0;
-
-	for (int32_t i = 0; i < request->column_count; i++)
-		if (request->columns[i].kind == DL_COLUMN_ARRAY)
-			in_arrays += request->columns[i].words;
-	return in_arrays * 2 > request->feature_words;
-}
-
 /* The settings that belong to the preset. */
 static void
 choose_preset(const DlFitRequest *request, DlFitChoice *choice)
@@ -172,8 +149,8 @@ choose_preset(const DlFitRequest *request, DlFitChoice *choice)
 	bool		regression = request->task == DL_TASK_REGRESSION;
 
 	choice->preparation.scaling = DL_SCALING_QUANTILE;
-	choice->preparation.one_hot_integers = 12;
 	choice->target_means = true;
+	choice->target_means_levels = TARGET_MEANS_LEVELS;
 	t->learning_rate = regression ? 0.2 : 0.04;
 	t->beta2 = 0.95;
 	t->weight_decay = 0.02;
@@ -210,7 +187,10 @@ apply_options(const DlFitOptions *o, DlFitChoice *choice)
 	if (o->class_weight != DL_UNSET)
 		choice->class_weight = (DlClassWeight) o->class_weight;
 	if (o->target_means != DL_UNSET)
+	{
 		choice->target_means = o->target_means != 0;
+		choice->target_means_levels = 0;
+	}
 	if (o->anneal != DL_UNSET)
 		t->anneal = o->anneal != 0;
 	if (o->nesterov != DL_UNSET)
@@ -236,12 +216,16 @@ apply_options(const DlFitOptions *o, DlFitChoice *choice)
 	t->seed = (uint64_t) o->seed;
 }
 
-/* Some category has too many values to be one-hot. */
+/* Some category has enough values for target means. */
 static bool
-may_embed(const DlFitRequest *request, int32_t one_hot)
+may_have_means(const DlFitRequest *request, const DlFitChoice *choice)
 {
-	for (int32_t i = 0; i < request->column_count; i++)
-		if (request->columns[i].vocabulary != NULL && dl_vocabulary_size(request->columns[i].vocabulary) > one_hot)
+	int32_t		most = choice->preparation.one_hot;
+
+	if (choice->target_means_levels - 1 > most)
+		most = choice->target_means_levels - 1;
+	for (int32_t i = 0; i < request->column_count && choice->target_means; i++)
+		if (request->columns[i].vocabulary != NULL && dl_vocabulary_size(request->columns[i].vocabulary) > most)
 			return true;
 	return false;
 }
@@ -252,21 +236,21 @@ explain(const DlFitRequest *request, const DlFitChoice *choice, int64_t rows, Li
 	const DlFitOptions *o = &request->options;
 
 	if (o->network == NULL)
-		add_line(lines, "networks: %s", mostly_arrays(request) ? "realmlp, simplified, for arrays" :
+		add_line(lines, "networks: %s", dl_fit_mostly_arrays(request) ? "realmlp, simplified, for arrays" :
 				 choice->trial_count > 1 ? "RealMLP, with different embeddings of numbers" : "RealMLP, the preset for tables");
 	if (o->scaling == DL_UNSET)
 		add_line(lines, "scaling: %s, %s", dl_scaling_name(choice->preparation.scaling),
 				 o->network == NULL ? "to a normal distribution, which outliers do not move" : "the usual one for a network given by hand");
 	else
 		add_line(lines, "scaling: %s, as asked for", dl_scaling_name(choice->preparation.scaling));
-	if (choice->target_means && may_embed(request, choice->preparation.one_hot))
+	if (may_have_means(request, choice))
 		add_line(lines, "target_means: true, %s", o->target_means == DL_UNSET ?
 				 "for categories of many values that explain the target better than chance" : "as asked for");
 	if (choice->class_weight == DL_CLASS_WEIGHT_BALANCED)
 		add_line(lines, "class_weight: balanced, as asked for: probabilities are greater for rare classes than they are true");
 	if (o->members == DL_UNSET && choice->trial_count > 1)
 		add_line(lines, "trials: %d networks, by effort %s and %lld training rows; members by validation rows",
-				 choice->trial_count, effort_names[effort_of(request)], (long long) rows);
+				 choice->trial_count, effort_names[dl_fit_effort(request)], (long long) rows);
 	if (o->epochs == DL_UNSET)
 		add_line(lines, "epochs: %d, by %lld training rows", choice->train.epochs, (long long) rows);
 	if (o->batch_size == DL_UNSET)
@@ -293,146 +277,17 @@ check_loss(const DlFitRequest *request, DlLoss loss, DlError *error)
 	return DL_ERROR_INVALID;
 }
 
-static DlStatus
-take_trials(DlArena *arena, const DlFitRequest *request, int count, int networks, DlFitChoice *choice, DlError *error)
-{
-	DL_TRY(dl_arena_calloc(arena, (size_t) count, sizeof(DlFitTrial), &choice->trials, error));
-	DL_TRY(dl_arena_calloc(arena, (size_t) networks, sizeof(const char *), &choice->networks, error));
-	choice->trial_count = count;
-	choice->network_count = networks;
-	choice->most_members = request->options.members != DL_UNSET ? request->options.members : most_members[effort_of(request)];
-	for (int i = 0; i < count; i++)
-	{
-		choice->trials[i].settings = choice->train;
-		choice->trials[i].settings.seed = dl_hash_mix(choice->train.seed, (uint64_t) i);
-	}
-	return DL_OK;
-}
-
-/* The user's network, as often as he says. */
-static DlStatus
-repeat_network(DlArena *arena, const DlFitRequest *request, DlFitChoice *choice, DlError *error)
-{
-	int			members = request->options.members != DL_UNSET ? request->options.members : 1;
-
-	DL_TRY(take_trials(arena, request, members, 1, choice, error));
-	choice->networks[0] = request->options.network;
-	return DL_OK;
-}
-
-/*
- * The networks for tables, the most useful first: each differs from those before in what its numbers become,
- * which makes their errors differ, and their average better than any.  docs/tables.md has what each is worth.
- */
-typedef struct Variant
-{
-	const char *numbers;		/* the input stage */
-	const char *widths[3];		/* of the hidden layers, up to NULL */
-	double		rate;			/* factor of the learning rate */
-	bool		log_target;		/* where that suits */
-} Variant;
-
-#define PERIODIC(sigma, frequencies, width) \
-	"periodic(frequencies => " frequencies ", width => " width ", sigma => " sigma ") > "
-#define SMALL {"256", "256", NULL}
-#define DEEP {"256", "256", "256"}
-#define WIDE {"512", "512", NULL}
-
-static const Variant regression_variants[] = {
-	{PERIODIC("0.5", "32", "8"), SMALL, 1, false},
-	{PERIODIC("0.5", "16", "3"), SMALL, 1, false},
-	{PERIODIC("0.1", "16", "3"), SMALL, 1, true},
-	{PERIODIC("1", "32", "8"), SMALL, 1, false},
-	{PERIODIC("0.02", "16", "3"), SMALL, 1, false},
-	{PERIODIC("0.3", "32", "4"), DEEP, 1, true},
-	{PERIODIC("0.1", "32", "8"), WIDE, 1, false},
-	{PERIODIC("0.2", "32", "8"), DEEP, 0.5, false},
-};
-
-static const Variant class_variants[] = {
-	{PERIODIC("0.02", "16", "3"), SMALL, 1, false},
-	{PERIODIC("0.1", "32", "8"), SMALL, 0.5, false},
-	{"", SMALL, 0.5, false},
-	{PERIODIC("0.02", "16", "3"), DEEP, 0.5, false},
-	{PERIODIC("0.1", "16", "3"), SMALL, 1, false},
-	{"", DEEP, 1, false},
-	{PERIODIC("0.3", "32", "4"), SMALL, 0.5, false},
-	{PERIODIC("0.05", "32", "8"), WIDE, 0.5, false},
-};
-
-#define VARIANTS ((int) (sizeof(regression_variants) / sizeof(regression_variants[0])))
-
-_Static_assert(sizeof(class_variants) == sizeof(regression_variants), "as many variants for classes");
-
-/* RealMLP (Holzmueller et al., 2024), with what the variant says. */
-static DlStatus
-write_network(DlArena *arena, const Variant *variant, const char *activation, const char **result, DlError *error)
-{
-	const size_t size = 512;
-	char	   *text;
-	int			used;
-
-	DL_TRY(dl_arena_alloc(arena, size, &text, error));
-	used = snprintf(text, size, "%sembedding(8) > scale", variant->numbers);
-	for (int i = 0; i < 3 && variant->widths[i] != NULL; i++)
-		used += snprintf(text + used, size - (size_t) used,
-						 " > dense(%s, parametrization => ntk) > parametric(%s) > dropout(0.15)", variant->widths[i],
-						 activation);
-	snprintf(text + used, size - (size_t) used, " > output(parametrization => ntk)");
-	*result = text;
-	return DL_OK;
-}
-
-/* Arrays: the simplified preset, without embeddings of numbers. */
-static DlStatus
-choose_array_trials(DlArena *arena, const DlFitRequest *request, int count, DlFitChoice *choice, DlError *error)
-{
-	DL_TRY(take_trials(arena, request, count, 1, choice, error));
-	choice->networks[0] = request->task == DL_TASK_REGRESSION ?
-		"realmlp(256, 256, 256, activation => mish, simplified => true)" :
-		"realmlp(256, 256, 256, activation => selu, simplified => true)";
-	return DL_OK;
-}
-
-static DlStatus
-choose_trials(DlArena *arena, const DlFitRequest *request, const SizeRule *rule, bool log_suits, DlFitChoice *choice,
-			  DlError *error)
-{
-	bool		regression = request->task == DL_TASK_REGRESSION;
-	const Variant *variants = regression ? regression_variants : class_variants;
-	int			count = request->options.members != DL_UNSET ? request->options.members : rule->trials[effort_of(request)];
-	int			networks = count < VARIANTS ? count : VARIANTS;
-
-	if (mostly_arrays(request))
-		return choose_array_trials(arena, request, count, choice, error);
-	DL_TRY(take_trials(arena, request, count, networks, choice, error));
-	for (int i = 0; i < networks; i++)
-		DL_TRY(write_network(arena, &variants[i], regression ? "mish" : "selu", &choice->networks[i], error));
-	for (int i = 0; i < count; i++)
-	{
-		DlFitTrial *trial = &choice->trials[i];
-
-		trial->network = i % networks;
-		trial->log_target = log_suits && variants[trial->network].log_target;
-		if (isnan(request->options.learning_rate))
-			trial->settings.learning_rate *= variants[trial->network].rate;
-	}
-	return DL_OK;
-}
-
 DlStatus
-dl_fit_choose(DlArena *arena, const DlFitRequest *request, int64_t train_rows, bool has_validation, bool log_suits,
-			  DlFitChoice *choice, DlError *error)
+dl_fit_choose(const DlFitRequest *request, int64_t train_rows, bool has_validation, DlFitChoice *choice, DlError *error)
 {
 	const SizeRule *rule = rule_for(train_rows);
-	Lines		lines = {.size = 4096};
 
 	memset(choice, 0, sizeof(*choice));
 	dl_train_settings_default(&choice->train);
 	choice->train.loss = default_loss(request->task);
 	choice->train.batch_size = rule->batch_size;
 	choice->train.epochs = rule->epochs;
-	if (effort_of(request) == DL_EFFORT_FAST && request->options.network == NULL)
+	if (dl_fit_effort(request) == DL_EFFORT_FAST && request->options.network == NULL)
 		choice->train.epochs = (int) ceil(rule->epochs * FAST_EPOCHS);
 	choice->preparation = (DlPreparationSettings) {.one_hot = 8, .max_levels = 100000, .min_count = 1};
 	if (request->options.network == NULL)
@@ -442,10 +297,13 @@ dl_fit_choose(DlArena *arena, const DlFitRequest *request, int64_t train_rows, b
 	apply_options(&request->options, choice);
 	DL_TRY(check_loss(request, choice->train.loss, error));
 	DL_TRY(dl_train_settings_check(&choice->train, error));
-	if (request->options.network == NULL)
-		DL_TRY(choose_trials(arena, request, rule, log_suits, choice, error));
-	else
-		DL_TRY(repeat_network(arena, request, choice, error));
+	return DL_OK;
+}
+
+DlStatus
+dl_fit_explain(DlArena *arena, const DlFitRequest *request, int64_t train_rows, DlFitChoice *choice, DlError *error)
+{
+	Lines		lines = {.size = 4096};
 
 	DL_TRY(dl_arena_alloc(arena, lines.size, &lines.text, error));
 	lines.text[0] = '\0';

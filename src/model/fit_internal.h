@@ -12,7 +12,7 @@
 /* A network to train, how, and what came of it. */
 typedef struct DlFitTrial
 {
-	int32_t		network;		/* index in the choice's texts, and in the model's networks */
+	int32_t		network;		/* index in the model's networks */
 	bool		log_target;
 	DlTrainSettings settings;	/* learning_rate becomes the one found, if it was 0 */
 	DlTargetScaling target;		/* regression */
@@ -33,11 +33,10 @@ typedef struct DlFitTrial
 /* What the request left open, decided (fit_choose.c). */
 typedef struct DlFitChoice
 {
-	int32_t		network_count;
-	const char **networks;		/* texts */
 	DlPreparationSettings preparation;
 	bool		target_means;
-	DlTrainSettings train;		/* of the first trial */
+	int32_t		target_means_levels;	/* least levels of a category that has them */
+	DlTrainSettings train;		/* of all trials, but for learning rates and seeds */
 	DlClassWeight class_weight;
 	int			trial_count;
 	DlFitTrial *trials;
@@ -45,9 +44,26 @@ typedef struct DlFitChoice
 	const char *why;			/* one line each, for the record */
 } DlFitChoice;
 
-/* log_suits: the target's logarithm may be learnt. */
-extern DlStatus dl_fit_choose(DlArena *arena, const DlFitRequest *request, int64_t train_rows, bool has_validation,
-							  bool log_suits, DlFitChoice *choice, DlError *error);
+/* All but the trials. */
+extern DlStatus dl_fit_choose(const DlFitRequest *request, int64_t train_rows, bool has_validation, DlFitChoice *choice,
+							  DlError *error);
+
+/*
+ * The trials, and the networks of the model, built, whose preparation is known (fit_plan.c).  log_suits:
+ * the target's logarithm may be learnt.
+ */
+extern DlStatus dl_fit_plan(DlArena *arena, const DlFitRequest *request, int64_t rows, bool log_suits, DlModel *model,
+							DlFitChoice *choice, DlError *error);
+
+/* choice->why, when all is chosen. */
+extern DlStatus dl_fit_explain(DlArena *arena, const DlFitRequest *request, int64_t train_rows, DlFitChoice *choice,
+							   DlError *error);
+
+extern DlEffort dl_fit_effort(const DlFitRequest *request);
+extern bool dl_fit_mostly_arrays(const DlFitRequest *request);
+
+/* Multiply-adds of a training for each row: forward, with what else a row costs. */
+extern double dl_fit_trial_work(const DlModel *model, const DlFitTrial *trial);
 
 /* Rows of one part as a DlBatchSource (fit_source.c). */
 typedef struct DlFitSource
@@ -80,7 +96,7 @@ extern int dl_fit_fold(const uint32_t *record);
  * class_rows: of each class, or NULL without classes.
  */
 extern DlStatus dl_fit_target_means(DlArena *scratch, DlModel *model, DlFitSource *source, const DlTargetScaling *target,
-									const int64_t *class_rows, DlScaling scaling, const atomic_int *cancel,
+									const int64_t *class_rows, const DlFitChoice *choice, const atomic_int *cancel,
 									DlError *error);
 
 /*

@@ -87,7 +87,7 @@ add_row(void *context, int64_t position, const uint32_t *record, DlError *error)
 
 DlStatus
 dl_fit_target_means(DlArena *scratch, DlModel *model, DlFitSource *source, const DlTargetScaling *target,
-					const int64_t *class_rows, DlScaling scaling, const atomic_int *cancel, DlError *error)
+					const int64_t *class_rows, const DlFitChoice *choice, const atomic_int *cancel, DlError *error)
 {
 	Pass		pass = {.source = source, .target = target};
 	size_t		memory = (size_t) source->request->options.memory / 4;
@@ -101,12 +101,12 @@ dl_fit_target_means(DlArena *scratch, DlModel *model, DlFitSource *source, const
 	choose_means(&pass, class_rows);
 	DL_TRY(dl_arena_calloc(scratch, DL_TARGET_FOLDS, sizeof(DlPreparation), &folds, error));
 	DL_TRY(dl_arena_create(0, &sums, error));
-	status = dl_target_means_create(sums, &model->preparation, pass.count, memory < LEAST_MEMORY ? LEAST_MEMORY : memory,
-									&pass.means, error);
+	status = dl_target_means_create(sums, &model->preparation, pass.count, choice->target_means_levels,
+									memory < LEAST_MEMORY ? LEAST_MEMORY : memory, &pass.means, error);
 	if (status == DL_OK)
 		status = dl_fit_visit(source, cancel, add_row, &pass, error);
 	if (status == DL_OK)
-		status = dl_target_means_finish(pass.means, model->arena, scratch, scaling, cancel, &model->preparation, folds,
+		status = dl_target_means_finish(pass.means, model->arena, scratch, choice->preparation.scaling, cancel, &model->preparation, folds,
 										&found, error);
 	dl_arena_destroy(sums);
 	if (found)

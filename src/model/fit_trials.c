@@ -42,15 +42,13 @@ dl_fit_clock(void)
 	return (double) t.tv_sec + (double) t.tv_nsec * 1e-9;
 }
 
-/* Multiply-adds of a trial's training, up to a factor that all trials share. */
-static double
-trial_work(const DlFitTraining *training, const DlFitTrial *trial)
+double
+dl_fit_trial_work(const DlModel *model, const DlFitTrial *trial)
 {
 	/* what a row costs beside its products: copying, activations, its share of the update */
 	const double overhead = 10000;
-	const DlGraph *graph = training->model->networks[trial->network].graph;
 
-	return trial->settings.epochs * ((double) dl_graph_multiply_adds(graph) + overhead);
+	return trial->settings.epochs * ((double) dl_graph_multiply_adds(model->networks[trial->network].graph) + overhead);
 }
 
 static void
@@ -143,7 +141,7 @@ run_trainer(Queue *queue, DlFitTrial *trial, DlTrainer *trainer, bool reports, D
 	const DlFitTraining *t = queue->training;
 	DlTrainerEvent event = DL_TRAINER_RUNNING;
 	double		started = dl_fit_clock();
-	double		work = trial_work(t, trial) / queue->work;
+	double		work = dl_fit_trial_work(t->model, trial) / queue->work;
 	double		counted = 0;
 
 	while (event != DL_TRAINER_DONE)
@@ -218,7 +216,7 @@ work_off(void *context, int part)
 	}
 }
 
-/* Seconds that one unit of trial_work() takes, by steps of the first trial. */
+/* Seconds that one unit of dl_fit_trial_work() takes, by steps of the first trial. */
 static DlStatus
 measure_speed(Queue *queue, double *seconds, DlError *error)
 {
@@ -240,7 +238,7 @@ measure_speed(Queue *queue, double *seconds, DlError *error)
 		while (status == DL_OK && event != DL_TRAINER_DONE && dl_fit_clock() - started < limit)
 			status = dl_trainer_step(trainer.trainer, &event, error);
 		epochs = dl_trainer_epoch(trainer.trainer)->epoch + dl_trainer_progress(trainer.trainer);
-		*seconds = (dl_fit_clock() - started) / (trial_work(t, &trial) * fmax(epochs, 1e-9) / trial.settings.epochs);
+		*seconds = (dl_fit_clock() - started) / (dl_fit_trial_work(t->model, &trial) * fmax(epochs, 1e-9) / trial.settings.epochs);
 	}
 	dl_arena_destroy(arena);
 	return status == DL_ERROR_NUMERIC ? DL_OK : status;
@@ -266,7 +264,7 @@ count_trials(Queue *queue, DlError *error)
 		int			end = count + queue->parallel < t->trial_count ? count + queue->parallel : t->trial_count;
 
 		for (int i = count; i < end; i++)
-			longest = fmax(longest, seconds * trial_work(t, &t->trials[i]));
+			longest = fmax(longest, seconds * dl_fit_trial_work(t->model, &t->trials[i]));
 		left -= longest;
 		if (left < 0 && count > 0)
 			break;
@@ -307,7 +305,7 @@ dl_fit_trials(DlFitTraining *t, DlError *error)
 		(t->trial_count < threads ? t->trial_count : threads) : 1;
 	DL_TRY(count_trials(queue, error));
 	for (int i = 0; i < queue->count; i++)
-		queue->work += trial_work(t, &t->trials[i]);
+		queue->work += dl_fit_trial_work(t->model, &t->trials[i]);
 	if (queue->parallel > 1)
 		dl_threads_run(t->threads, work_off, queue, queue->parallel);
 	else

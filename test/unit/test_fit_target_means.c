@@ -11,7 +11,10 @@
 #include "core/random.h"
 #include "fit_rows.h"
 
-static const char wide[] = "abcdefghijklmnop";
+static const char wide[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+/* Levels that rows have. */
+static int levels = 16;
 
 static void
 begin(FitTable *t, DlTask task, int32_t targets, int32_t classes, int rows, size_t memory)
@@ -33,7 +36,7 @@ begin(FitTable *t, DlTask task, int32_t targets, int32_t classes, int rows, size
 	for (int i = 0; i < rows; i++)
 	{
 		double		x = dl_random_normal(&random);
-		int			level = (int) dl_random_below(&random, 16);
+		int			level = (int) dl_random_below(&random, (uint64_t) levels);
 
 		fit_number(t, 0, x);
 		fit_category(t, 1, level);
@@ -117,9 +120,21 @@ test_default(void)
 	t.request.options.members = 1;
 	ok(fit_run(&t, NULL) == DL_OK, "nothing said, the default network");
 	model = fit_decode(&t);
+	ok(model != NULL && model->preparation.categories[0].level_numbers == 0, "16 levels have none either");
+	dl_model_destroy(model);
+	fit_free(&t);
+
+	levels = 48;
+	begin(&t, DL_TASK_REGRESSION, 1, 0, 800, 0);
+	t.request.options.target_means = DL_UNSET;
+	t.request.options.network = NULL;
+	t.request.options.members = 1;
+	ok(fit_run(&t, NULL) == DL_OK, "with many levels");
+	model = fit_decode(&t);
 	ok(model != NULL && model->preparation.categories[0].level_numbers == 2, "target means");
 	dl_model_destroy(model);
 	fit_free(&t);
+	levels = 16;
 }
 
 int

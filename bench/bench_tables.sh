@@ -1,0 +1,194 @@
+#!/bin/bash
+# How well dl.train does with no option given, beside trees and scikit-learn's network: make bench-tables.
+#
+# BENCH_TABLES chooses among: iris cancer wine diabetes digits (five folds each), housing bike_hour ames
+# bank telco shoppers credit (all).  BENCH_SEEDS (3) trainings of each are averaged; BENCH_EFFORT is the
+# effort (default).  DL_DATA has the files, examples/ that of iris; cancer, wine, diabetes and
+# digits come from scikit-learn, and need a DL_PYTHON that has it.
+. "$(dirname "$0")/common.sh"
+need_server
+
+tables=${BENCH_TABLES:-iris cancer wine diabetes digits housing bike_hour ames bank telco shoppers credit}
+tables=${tables//,/ }
+BENCH_SEEDS=${BENCH_SEEDS:-3}
+BENCH_EFFORT=${BENCH_EFFORT:-default}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+# mean: of the numbers on standard input.
+mean()
+{
+	awk '{s += $1; n++} END {printf "%.6g", s / n}'
+}
+
+# fold_results TABLE TARGET MEASURE: MEASURE of each fold of the table, which is once the test part, a line each.
+fold_results()
+{
+	local table=$1 target=$2 measure=$3 fold columns
+
+	columns=$(sql "SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
+		WHERE attrelid = '$table'::regclass AND attnum > 0 AND attname NOT IN ('fold', '$target')")
+	for fold in $(sql "SELECT DISTINCT fold FROM $table ORDER BY 1"); do
+		sql "SELECT dl.train('bench_$table', 'SELECT $columns, $target, CASE fold WHEN $fold THEN ''test'' ELSE ''train'' END AS part
+			FROM $table', target => '$target', split_column => 'part', effort => '$BENCH_EFFORT', quiet => true)" >/dev/null
+		# the version just trained, which need not be the deployed one
+		sql "SELECT value FROM (SELECT dl.get('bench_$table', max(version)) AS m FROM dl.versions WHERE name = 'bench_$table') s,
+			dl.evaluate(m) WHERE metric = '$measure'"
+	done
+}
+
+# report_folds WHO MEASURE: mean and standard error of the numbers on standard input.
+report_folds()
+{
+	local who=$1 measure=$2
+
+	awk '{s += $1; q += $1 * $1; n++} END {m = s / n; printf "%.5g %.2g %d\n", m, sqrt((q / n - m * m) / (n - 1)), n}' |
+		while read -r value error folds; do
+			report "$table" "$who, $measure" "$value" '' "standard error $error, $folds folds"
+		done
+}
+
+# folds TARGET MEASURE: a small table, five folds, ours and the peers.
+folds()
+{
+	local target=$1 measure=$2 started
+
+	started=$(date +%s.%N)
+	fold_results "$table" "$target" "$measure" | report_folds dl.train "$measure"
+	report "$table" 'all trainings' "$(calculate "$(date +%s.%N) - $started")" s
+	if [ -f "$scratch/$table.peers" ]; then
+		cut -d, -f1 "$scratch/$table.peers" | sort -u | while read -r peer; do
+			grep "^$peer," "$scratch/$table.peers" | cut -d, -f2 | report_folds "$peer" "$measure"
+		done
+	fi
+}
+
+# small NAME TARGET MEASURE: a table of scikit-learn's, whose folds are stratified.
+small()
+{
+	if ! "$DL_PYTHON" -c 'import sklearn, lightgbm, xgboost, pandas' 2>/dev/null; then
+		echo "  $table: $DL_PYTHON has no scikit-learn, lightgbm, xgboost or pandas (DL_PYTHON says which Python to take)."
+		return 0
+	fi
+	"$DL_PYTHON" bench/small_tables.py "$1" "$scratch/$1.csv" >"$scratch/$1.peers"
+	sql "CREATE TABLE $1 ($(column_types "$scratch/$1.csv"))"
+	psql -Xq -v ON_ERROR_STOP=1 -c "\\copy $1 FROM '$scratch/$1.csv' CSV HEADER"
+	folds "$2" "$3"
+}
+
+# The types of a table of comma-separated values, from what stands in it: "name" type, ...
+column_types()
+{
+	awk -F, '
+	NR == 1 {for (i = 1; i <= NF; i++) name[i] = $i; n = NF; next}
+	{
+		for (i = 1; i <= n; i++)
+			if ($i != "") {
+				if ($i !~ /^-?[0-9]+$/) integer_not[i] = 1
+				if ($i !~ /^-?[0-9.]+([eE][-+]?[0-9]+)?$/) number_not[i] = 1
+				if ($i !~ /^[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]$/) date_not[i] = 1
+				if ($i !~ /^([Tt]rue|[Ff]alse)$/) boolean_not[i] = 1
+			}
+	}
+	END {
+		for (i = 1; i <= n; i++) {
+			type = "text"
+			if (!boolean_not[i]) type = "boolean"
+			if (!date_not[i]) type = "date"
+			if (!number_not[i]) type = "double precision"
+			if (!integer_not[i]) type = "bigint"
+			printf "%s\"%s\" %s", (i > 1 ? ", " : ""), name[i], type
+		}
+	}' "$1"
+}
+
+# The split of peer_gbdt.py, by the number of the row.
+add_part()
+{
+	awk -F, -v OFS=, '
+	NR == 1 {print $0, "part"; next}
+	{h = ((NR - 2) * 2654435761) % 4294967296 / 4294967296; print $0, h < 0.7 ? "train" : h < 0.85 ? "validation" : "test"}' "$1"
+}
+
+# peers FILE TARGET TASK DIVIDE: what they reach on the test part.
+peers()
+{
+	local line name metric
+
+	if ! peer_is_there peer_gbdt.py sklearn lightgbm xgboost pandas; then
+		echo "  (shared/data/README.md has a table of what they reach.)"
+		return 0
+	fi
+	"$DL_PYTHON" "$DL_BENCH_PEERS/peer_gbdt.py" "$1" --target "$2" --task "$3" --divide "$4" --tuned | while read -r line; do
+		name=$(json_field peer <<<"$line")
+		for metric in rmse auc log_loss accuracy; do
+			if grep -q "\"$metric\"" <<<"$line"; then
+				report "$table" "$name, $metric" "$(json_field "$metric" <<<"$line")" '' "$(json_field seconds <<<"$line") s"
+			fi
+		done
+	done
+}
+
+# train QUERY TARGET: every seed once; "metric value" lines, and "seconds value".
+train()
+{
+	local seed
+
+	for seed in $(seq "$BENCH_SEEDS"); do
+		sql "SELECT 'seconds ' || seconds FROM dl.train('bench_$table', \$q\$$1\$q\$, target => '$2', split_column => 'part',
+			effort => '$BENCH_EFFORT', seed => $seed, quiet => true)"
+		sql "SELECT replace(replace(metric, 'roc_auc', 'auc'), ' ', '_') || ' ' || value
+			FROM (SELECT dl.get('bench_$table', max(version)) AS m FROM dl.versions WHERE name = 'bench_$table') s, dl.evaluate(m)
+			WHERE metric IN ('rmse', 'roc_auc', 'log_loss', 'accuracy')"
+	done
+}
+
+# compare FILE TARGET TASK [DIVIDE]: a table of DL_DATA.
+compare()
+{
+	local file=$1 target=$2 task=$3 divide=${4:-1} csv=$scratch/$table.csv query seconds metric
+
+	if [ ! -f "$file" ]; then
+		echo "  $table: $file is not there (DL_DATA says where to look)."
+		return 0
+	fi
+	case $file in
+		*.xz) xz -dc "$file" >"$csv" ;;
+		*) add_part "$file" >"$csv" ;;
+	esac
+	sql "CREATE TABLE bench_$table ($(column_types "$csv"))"
+	psql -Xq -v ON_ERROR_STOP=1 -c "\\copy bench_$table FROM '$csv' CSV HEADER"
+	query="SELECT $(sql "SELECT string_agg(CASE WHEN attname = '$target' AND $divide <> 1
+			THEN format('%I / %s AS %I', attname, $divide, attname) ELSE quote_ident(attname) END, ', ' ORDER BY attnum)
+		FROM pg_attribute WHERE attrelid = 'bench_$table'::regclass AND attnum > 0 AND attname <> 'id'") FROM bench_$table"
+	train "$query" "$target" >"$scratch/$table.ours"
+	seconds=$(awk '$1 == "seconds" {print $2}' "$scratch/$table.ours" | mean)
+	for metric in rmse auc log_loss accuracy; do
+		if grep -q "^$metric " "$scratch/$table.ours"; then
+			report "$table" "dl.train, $metric" "$(awk -v m="$metric" '$1 == m {print $2}' "$scratch/$table.ours" | mean)" '' \
+				"$seconds s, mean of $BENCH_SEEDS"
+		fi
+	done
+	peers "$file" "$target" "$task" "$divide"
+}
+
+for table in $tables; do
+	case $table in
+		iris)
+			psql -Xq -v ON_ERROR_STOP=1 -v examples="$PWD/examples" -f examples/iris.sql
+			folds species accuracy
+			;;
+		digits) small digits digit accuracy ;;
+		cancer) small cancer benign accuracy ;;
+		wine) small wine class accuracy ;;
+		diabetes) small diabetes progression rmse ;;
+		housing) compare "$DL_DATA/california_housing.csv" median_house_value regression 1e5 ;;
+		bike_hour) compare "$DL_DATA/tables/bike_hour.csv.xz" cnt regression ;;
+		ames) compare "$DL_DATA/tables/ames.csv.xz" sale_price regression ;;
+		bank) compare "$DL_DATA/tables/bank.csv.xz" y classification ;;
+		telco) compare "$DL_DATA/tables/telco.csv.xz" churn classification ;;
+		shoppers) compare "$DL_DATA/tables/shoppers.csv.xz" revenue classification ;;
+		credit) compare "$DL_DATA/tables/credit.csv.xz" default classification ;;
+		*) echo "  There is no table \"$table\"." >&2; exit 2 ;;
+	esac
+done

@@ -1,0 +1,201 @@
+/*
+ * fit_plan.c
+ *    Which networks are trained: the user's own, or those for tables, as many
+ *    as the work allowed.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "model/fit_internal.h"
+
+/* By DlEffort: most networks trained, and most that are kept; and the work allowed, in multiply-adds of a forward pass. */
+typedef struct EffortRule
+{
+	int			trials;
+	int			members;
+	double		work;
+} EffortRule;
+
+static const EffortRule effort_rules[] = {
+	{1, 1, 0},
+	{8, 8, 1.3e12},
+	{32, 16, 6.5e12},
+};
+
+/*
+ * Arrays are measurements of one kind (pixels, embeddings), to which a
+ * periodic embedding of each element adds nothing but cost.
+ */
+bool
+dl_fit_mostly_arrays(const DlFitRequest *request)
+{
+	int64_t		in_arrays = 0;
+
+	for (int32_t i = 0; i < request->column_count; i++)
+		if (request->columns[i].kind == DL_COLUMN_ARRAY)
+			in_arrays += request->columns[i].words;
+	return in_arrays * 2 > request->feature_words;
+}
+
+DlEffort
+dl_fit_effort(const DlFitRequest *request)
+{
+	return request->options.effort == DL_UNSET ? DL_EFFORT_DEFAULT : (DlEffort) request->options.effort;
+}
+
+/*
+ * The networks for tables, RealMLP (Holzmueller et al., 2024) with two hidden layers, the most useful first.  Each
+ * differs from those before in what its numbers become or how its layers start, so that its errors
+ * differ, and the average is better than any.  docs/tables.md has what each is worth.
+ */
+typedef struct Variant
+{
+	const char *numbers;		/* the input stage, "" for none */
+	const char *widths[3];		/* of the hidden layers, up to NULL */
+	const char *activation;
+	double		rate;			/* factor of the learning rate */
+	bool		from_data;		/* init => data */
+	bool		log_target;		/* where logarithms suit */
+} Variant;
+
+#define PERIODIC(sigma, frequencies, width) \
+	"periodic(frequencies => " frequencies ", width => " width ", sigma => " sigma ") > "
+#define PIECEWISE(bins, width) "piecewise(bins => " bins ", width => " width ") > "
+#define TWO {"256", "256", NULL}
+#define THREE {"256", "256", "256"}
+
+static const Variant regression_variants[] = {
+	{PERIODIC("0.5", "32", "8"), TWO, "mish", 0.5, true, false},
+	{PIECEWISE("48", "16"), TWO, "relu", 0.5, true, false},
+	{PERIODIC("2", "32", "8"), TWO, "mish", 0.5, true, false},
+	{PERIODIC("2", "32", "8"), TWO, "mish", 1, true, false},
+	{PERIODIC("0.5", "32", "8"), TWO, "mish", 1, false, false},
+	{PERIODIC("0.25", "32", "8"), THREE, "mish", 1, false, true},
+	{PERIODIC("2", "16", "3"), TWO, "mish", 0.5, true, true},
+	{PIECEWISE("48", "16"), TWO, "relu", 1, true, false},
+};
+
+static const Variant class_variants[] = {
+	{PERIODIC("0.02", "16", "3"), TWO, "selu", 0.125, true, false},
+	{PERIODIC("0.02", "16", "3"), TWO, "selu", 0.5, true, false},
+	{PERIODIC("0.02", "16", "3"), TWO, "silu", 0.5, false, false},
+	{PIECEWISE("48", "16"), TWO, "relu", 0.25, true, false},
+	{"", THREE, "selu", 0.5, false, false},
+	{PERIODIC("0.02", "16", "3"), TWO, "silu", 0.25, true, false},
+	{"", TWO, "selu", 0.25, true, false},
+	{PERIODIC("0.1", "16", "3"), TWO, "selu", 0.25, true, false},
+};
+
+/* Arrays: without embeddings of numbers. */
+static const Variant array_variants[] = {
+	{"", THREE, "mish", 1, false, false},
+	{"", TWO, "silu", 1, true, false},
+	{"", THREE, "relu", 1, true, false},
+	{"", TWO, "mish", 0.5, false, false},
+};
+
+#define COUNT(variants) ((int) (sizeof(variants) / sizeof((variants)[0])))
+
+static DlStatus
+write_network(DlArena *arena, const Variant *variant, const char **result, DlError *error)
+{
+	const size_t size = 512;
+	const char *start = variant->from_data ? ", init => data" : "";
+	char	   *text;
+	int			used;
+
+	DL_TRY(dl_arena_alloc(arena, size, &text, error));
+	used = snprintf(text, size, "%sembedding(8) > scale", variant->numbers);
+	for (int i = 0; i < 3 && variant->widths[i] != NULL; i++)
+		used += snprintf(text + used, size - (size_t) used,
+						 " > dense(%s, parametrization => ntk%s) > parametric(%s) > dropout(0.15)", variant->widths[i],
+						 start, variant->activation);
+	snprintf(text + used, size - (size_t) used, " > output(parametrization => ntk%s)", start);
+	*result = text;
+	return DL_OK;
+}
+
+/* The settings of trial number index, of the network at place network. */
+static void
+begin_trial(const DlFitChoice *choice, int index, int32_t network, DlFitTrial *trial)
+{
+	trial->network = network;
+	trial->settings = choice->train;
+	trial->settings.seed = dl_hash_mix(choice->train.seed, (uint64_t) index);
+}
+
+/* The user's network, as often as he says. */
+static DlStatus
+plan_own(const DlFitRequest *request, DlModel *model, DlFitChoice *choice, DlError *error)
+{
+	int			members = request->options.members != DL_UNSET ? request->options.members : 1;
+
+	model->network_count = 1;
+	DL_TRY(dl_model_build_network(model, request->options.network, &model->networks[0], error));
+	choice->most_members = choice->trial_count = members;
+	for (int i = 0; i < members; i++)
+		begin_trial(choice, i, 0, &choice->trials[i]);
+	return DL_OK;
+}
+
+static const Variant *
+variants_for(const DlFitRequest *request, int *count)
+{
+	if (dl_fit_mostly_arrays(request))
+	{
+		*count = COUNT(array_variants);
+		return array_variants;
+	}
+	*count = request->task == DL_TASK_REGRESSION ? COUNT(regression_variants) : COUNT(class_variants);
+	return request->task == DL_TASK_REGRESSION ? regression_variants : class_variants;
+}
+
+/* The variants in turn, each time with another seed, as long as the work allows it; a limit of time is one by itself. */
+static DlStatus
+plan_variants(DlArena *arena, const DlFitRequest *request, int64_t rows, bool log_suits, DlModel *model,
+			  DlFitChoice *choice, DlError *error)
+{
+	const EffortRule *rule = &effort_rules[dl_fit_effort(request)];
+	bool		asked = request->options.members != DL_UNSET;
+	int			most = asked ? request->options.members : rule->trials;
+	int			count;
+	const Variant *variants = variants_for(request, &count);
+	bool		limited = !asked && isnan(request->options.max_seconds);
+	double		work = 0;
+
+	choice->most_members = asked ? most : rule->members;
+	for (int i = 0; i < most; i++)
+	{
+		const Variant *variant = &variants[i % count];
+		DlFitTrial *trial = &choice->trials[i];
+		const char *text;
+
+		if (i < count)
+		{
+			DL_TRY(write_network(arena, variant, &text, error));
+			DL_TRY(dl_model_build_network(model, text, &model->networks[i], error));
+			model->network_count++;
+		}
+		begin_trial(choice, i, i % count, trial);
+		trial->log_target = log_suits && variant->log_target;
+		if (isnan(request->options.learning_rate))
+			trial->settings.learning_rate *= variant->rate;
+		work += dl_fit_trial_work(model, trial) * (double) rows;
+		if (i > 0 && limited && work > rule->work)
+			break;
+		choice->trial_count++;
+	}
+	return DL_OK;
+}
+
+DlStatus
+dl_fit_plan(DlArena *arena, const DlFitRequest *request, int64_t rows, bool log_suits, DlModel *model,
+			DlFitChoice *choice, DlError *error)
+{
+	DL_TRY(dl_arena_calloc(arena, DL_MODEL_MAX_TRIALS, sizeof(DlFitTrial), &choice->trials, error));
+	DL_TRY(dl_arena_calloc(model->arena, DL_MODEL_MAX_TRIALS, sizeof(DlModelNetwork), &model->networks, error));
+	if (request->options.network != NULL)
+		return plan_own(request, model, choice, error);
+	return plan_variants(arena, request, rows, log_suits, model, choice, error);
+}
