@@ -90,6 +90,7 @@ static const Field trial_fields[] =
 {
 	{"network", FIELD_TEXT, offsetof(DlTrialRecord, network)},
 	{"state", FIELD_TEXT, offsetof(DlTrialRecord, state)},
+	{"fold", FIELD_INT, offsetof(DlTrialRecord, fold)},
 	{"log_target", FIELD_BOOL, offsetof(DlTrialRecord, log_target)},
 	{"learning_rate", FIELD_DOUBLE, offsetof(DlTrialRecord, learning_rate)},
 	{"weight_decay", FIELD_DOUBLE, offsetof(DlTrialRecord, weight_decay)},

@@ -15,10 +15,15 @@
 #include "core/size.h"
 #include "cpu/cpu.h"
 #include "model/fit_internal.h"
+#include "model/fit_folds.h"
 #include "model/fit_trials.h"
 
 /* What networks may take however little memory the rows are given. */
 #define LEAST_MEMORY ((size_t) 64 << 20)
+
+/* Rows of training and validation of a table that is small enough for folds, and large enough. */
+#define FOLD_ROWS 4000
+#define FEWEST_FOLD_ROWS 25
 
 typedef struct Fit
 {
@@ -37,6 +42,9 @@ typedef struct Fit
 	int64_t    *class_rows;		/* training rows of each class */
 	float	   *class_weight;
 	DlFitSelection selection;
+	bool		folds_wanted;
+	bool		has_selection;
+	DlFitFolds	folds;
 } Fit;
 
 static DlStatus
@@ -177,7 +185,7 @@ static DlStatus
 check_size(Fit *fit, DlError *error)
 {
 	DlModel    *model = fit->model;
-	int			most = fit->choice.most_members;
+	int			most = fit->choice.most_members * (fit->choice.folds ? DL_FIT_FOLDS : 1);
 
 	model->member_count = most < fit->choice.trial_count ? most : fit->choice.trial_count;
 	DL_TRY(dl_arena_calloc(model->arena, (size_t) fit->choice.trial_count, sizeof(DlModelMember), &model->members, error));
@@ -235,7 +243,7 @@ record_trials(Fit *fit, DlError *error)
 		const DlFitTrial *trial = &fit->choice.trials[i];
 
 		record->trials[i] = (DlTrialRecord) {
-			.network = fit->model->networks[trial->network].text, .state = trial_state(trial),
+			.network = fit->model->networks[trial->network].text, .state = trial_state(trial), .fold = trial->fold + 1,
 			.log_target = trial->log_target, .learning_rate = trial->settings.learning_rate,
 			.weight_decay = trial->settings.weight_decay, .label_smoothing = trial->settings.label_smoothing,
 			.epochs = trial->epoch_count, .best_epoch = trial->best_epoch, .measure = trial->run ? trial->measure : NAN,
@@ -245,18 +253,66 @@ record_trials(Fit *fit, DlError *error)
 	return DL_OK;
 }
 
+/* What weights and calibration go by: the trials, or with folds what those of one variant say together. */
+typedef struct Judged
+{
+	DlFitSelection *selection;	/* NULL without validation rows */
+	DlFitTrial *trials;
+	int			count;
+} Judged;
+
 static DlStatus
-calibrate(Fit *fit, DlError *error)
+calibrate(Fit *fit, const Judged *judged, DlError *error)
 {
 	const DlFitOptions *o = &fit->request->options;
-	const DlFitTrial *trials = fit->choice.trials;
-	int			count = fit->choice.trial_count;
 
-	DL_TRY(dl_fit_calibrate(fit->scratch, &fit->selection, trials, count, fit->model, error));
+	if (judged->selection == NULL)
+		return DL_OK;
+	DL_TRY(dl_fit_calibrate(fit->scratch, judged->selection, judged->trials, judged->count, fit->model, error));
 	if (o->optimize != DL_UNSET && o->optimize != DL_OPTIMIZE_ACCURACY)
-		DL_TRY(dl_fit_threshold(fit->scratch, &fit->selection, trials, count, (DlOptimize) o->optimize, fit->model, error));
+		DL_TRY(dl_fit_threshold(fit->scratch, judged->selection, judged->trials, judged->count, (DlOptimize) o->optimize,
+								fit->model, error));
 	if (!isnan(o->prediction_interval))
-		DL_TRY(dl_fit_interval(fit->scratch, &fit->selection, trials, count, o->prediction_interval, fit->model, error));
+		DL_TRY(dl_fit_interval(fit->scratch, judged->selection, judged->trials, judged->count, o->prediction_interval,
+							   fit->model, error));
+	return DL_OK;
+}
+
+/* The trials have what their variants were judged to. */
+static void
+take_over(Fit *fit, const Judged *judged)
+{
+	for (int i = 0; i < fit->choice.trial_count; i++)
+	{
+		const DlFitTrial *variant = &judged->trials[i / DL_FIT_FOLDS];
+
+		fit->choice.trials[i].weight = variant->weight / DL_FIT_FOLDS;
+		fit->choice.trials[i].target = variant->target;
+	}
+}
+
+/* With folds each variant is judged by all rows; where time ended before one was complete, what there is counts alike. */
+static DlStatus
+judge(Fit *fit, Judged *judged, DlError *error)
+{
+	bool		complete = false;
+
+	*judged = (Judged) {fit->has_selection ? &fit->selection : NULL, fit->choice.trials, fit->choice.trial_count};
+	if (fit->choice.folds)
+	{
+		judged->count /= DL_FIT_FOLDS;
+		DL_TRY(dl_fit_folds_join(fit->scratch, &fit->folds, fit->choice.trials, judged->count, &judged->trials, error));
+		for (int i = 0; i < judged->count; i++)
+			complete = complete || judged->trials[i].run;
+		if (!complete)
+			*judged = (Judged) {NULL, fit->choice.trials, fit->choice.trial_count};
+	}
+	for (int i = 0; i < judged->count && judged->selection != NULL; i++)
+		dl_fit_smear(judged->selection, &judged->trials[i]);
+	DL_TRY(dl_fit_weigh(fit->scratch, judged->selection, judged->trials, judged->count, fit->choice.most_members,
+						fit->host->cancel, error));
+	if (complete)
+		take_over(fit, judged);
 	return DL_OK;
 }
 
@@ -273,7 +329,7 @@ check_requests(const Fit *fit, DlError *error)
 							dl_task_name(fit->request->task));
 	if (interval && (fit->request->task != DL_TASK_REGRESSION || fit->model->outputs > 1))
 		return dl_error_set(error, DL_ERROR_INVALID, "prediction_interval can be set for a regression of one value only");
-	if ((threshold || interval) && fit->split.count[DL_PART_VALIDATION] == 0)
+	if ((threshold || interval) && fit->split.count[DL_PART_VALIDATION] == 0 && !fit->folds_wanted)
 	{
 		dl_error_set(error, DL_ERROR_INVALID, "%s needs validation rows", threshold ? "optimize" : "prediction_interval");
 		dl_error_hint(error, "Set validation above 0, or mark rows as \"validation\" in split_column.");
@@ -299,38 +355,50 @@ prepare_rows(Fit *fit, DlError *error)
 	return DL_OK;
 }
 
+/* The rows that judge: those of the validation part, or all by folds. */
+static DlStatus
+load_selection(Fit *fit, size_t memory, DlError *error)
+{
+	DlPart		part = fit->choice.folds ? DL_PART_TRAIN : DL_PART_VALIDATION;
+
+	fit->has_selection = fit->split.count[part] > 0;
+	if (!fit->has_selection)
+		return DL_OK;
+	DL_TRY(dl_fit_selection_load(fit->scratch, fit->model, &fit->choice.train, &fit->sources[part],
+								 memory / 4 / (size_t) fit->choice.trial_count, fit->host->cancel, &fit->selection, error));
+	if (!fit->choice.folds)
+		return DL_OK;
+	return dl_fit_folds_create(fit->scratch, &fit->sources[part], &fit->selection, fit->host->cancel, &fit->folds, error);
+}
+
 static DlStatus
 train(Fit *fit, DlError *error)
 {
 	DlModel    *model = fit->model;
 	const DlPreparation *p = &model->preparation;
 	DlNetworkInputs inputs = {p->inputs, p->continuous, p->embedded, p->embedded_levels};
-	DlFitSelection *selection = fit->split.count[DL_PART_VALIDATION] > 0 ? &fit->selection : NULL;
-	int			count = fit->choice.trial_count;
 	DlFitTraining training = {
 		.model = model, .inputs = &inputs, .source = &fit->sources[DL_PART_TRAIN],
-		.validation = &fit->sources[DL_PART_VALIDATION], .selection = selection, .backend = dl_backend_cpu(),
+		.validation = &fit->sources[DL_PART_VALIDATION], .backend = dl_backend_cpu(),
 		.threads = fit->threads, .host = fit->host,
-		.metric = selection == NULL ? "loss" : dl_deciding_metric(model->task, &fit->choice.train),
-		.in_memory = dl_dataset_in_memory(fit->dataset), .trial_count = count, .trials = fit->choice.trials,
-		.arena = fit->scratch,
+		.in_memory = dl_dataset_in_memory(fit->dataset), .trial_count = fit->choice.trial_count,
+		.trials = fit->choice.trials, .arena = fit->scratch,
 		.memory = (size_t) fit->request->options.memory < LEAST_MEMORY ? LEAST_MEMORY : (size_t) fit->request->options.memory,
 	};
+	Judged		judged;
 
 	DL_TRY(prepare_rows(fit, error));
-	if (selection != NULL)
-		DL_TRY(dl_fit_selection_load(fit->scratch, model, &fit->choice.train, training.validation,
-									 training.memory / 4 / (size_t) count, fit->host->cancel, selection, error));
+	DL_TRY(load_selection(fit, training.memory, error));
+	training.selection = fit->has_selection ? &fit->selection : NULL;
+	training.folds = fit->choice.folds ? &fit->folds : NULL;
+	training.metric = fit->has_selection ? dl_deciding_metric(model->task, &fit->choice.train) : "loss";
 	if (!isnan(fit->request->options.max_seconds))
 		training.deadline = fit->started + fit->request->options.max_seconds - fit->request->options.seconds_before;
 	DL_TRY(dl_fit_trials(&training, error));
-	for (int i = 0; i < count && selection != NULL; i++)
-		dl_fit_smear(selection, &fit->choice.trials[i]);
-	DL_TRY(dl_fit_weigh(fit->scratch, selection, fit->choice.trials, count, fit->choice.most_members, fit->host->cancel,
-						error));
+	DL_TRY(judge(fit, &judged, error));
 	DL_TRY(make_members(fit, error));
 	DL_TRY(record_trials(fit, error));
-	return selection == NULL ? DL_OK : calibrate(fit, error);
+	return calibrate(fit, &judged, error);
 }
 
 static DlPart
@@ -453,6 +521,75 @@ finish(Fit *fit, DlArena *arena, DlFitResult *result, DlError *error)
 	return dl_model_encode(fit->model, arena, &result->bytes, &result->length, error);
 }
 
+/* Rows of two parts together, ascending. */
+static DlStatus
+merge_parts(DlArena *arena, DlSplit *split, DlPart from, DlPart to, DlError *error)
+{
+	int64_t		counts[2] = {split->count[from], split->count[to]};
+	const uint32_t *rows[2] = {split->rows[from], split->rows[to]};
+	uint32_t   *merged;
+
+	DL_TRY(dl_arena_calloc(arena, (size_t) (counts[0] + counts[1]), sizeof(uint32_t), &merged, error));
+	for (int64_t i = 0, a = 0, b = 0; i < counts[0] + counts[1]; i++)
+		merged[i] = b == counts[1] || (a < counts[0] && rows[0][a] < rows[1][b]) ? rows[0][a++] : rows[1][b++];
+	split->rows[to] = merged;
+	split->count[to] = counts[0] + counts[1];
+	split->count[from] = 0;
+	return DL_OK;
+}
+
+/* Takes the validation share of the training rows by their hash. */
+static DlStatus
+hold_out(Fit *fit, DlError *error)
+{
+	DlSplitSettings settings = {.validation = fit->request->options.validation, .seed = (uint64_t) fit->request->options.seed};
+	DlSplit		all;
+	int64_t		counts[2] = {0, 0};
+	int64_t		in_training = 0;
+
+	DL_TRY(dl_split_make(fit->scratch, fit->dataset, &settings, &all, error));
+	/* both lists ascend: rows of the training part go where all rows' split has them */
+	for (int64_t v = 0; in_training < fit->split.count[DL_PART_TRAIN]; in_training++)
+	{
+		uint32_t	row = fit->split.rows[DL_PART_TRAIN][in_training];
+
+		while (v < all.count[DL_PART_VALIDATION] && all.rows[DL_PART_VALIDATION][v] < row)
+			v++;
+		if (v < all.count[DL_PART_VALIDATION] && all.rows[DL_PART_VALIDATION][v] == row)
+			all.rows[DL_PART_VALIDATION][counts[1]++] = row;
+		else
+			fit->split.rows[DL_PART_TRAIN][counts[0]++] = row;
+	}
+	fit->split.rows[DL_PART_VALIDATION] = all.rows[DL_PART_VALIDATION];
+	fit->split.count[DL_PART_TRAIN] = counts[0];
+	fit->split.count[DL_PART_VALIDATION] = counts[1];
+	return DL_OK;
+}
+
+/*
+ * Which rows judge the networks that are not the user's own.  Those of a small table do so by folds, unless the user says
+ * which rows are for validation, or there are none for the test (then the validation part is what the model is
+ * measured on).  Where a column of parts has none for validation they are taken from the training part.
+ */
+static DlStatus
+choose_judges(Fit *fit, DlError *error)
+{
+	const DlFitOptions *o = &fit->request->options;
+	int64_t    *count = fit->split.count;
+	bool		given = fit->request->split_by_column && count[DL_PART_VALIDATION] > 0;
+	int64_t		rows = count[DL_PART_TRAIN] + count[DL_PART_VALIDATION];
+
+	if (o->network != NULL || o->validation == 0 || given || rows < FEWEST_FOLD_ROWS)
+		return DL_OK;
+	if (dl_fit_effort(fit->request) != DL_EFFORT_FAST && o->members == DL_UNSET && count[DL_PART_TEST] > 0 &&
+		rows <= FOLD_ROWS && dl_dataset_in_memory(fit->dataset))
+	{
+		fit->folds_wanted = true;
+		return merge_parts(fit->scratch, &fit->split, DL_PART_VALIDATION, DL_PART_TRAIN, error);
+	}
+	return fit->request->split_by_column ? hold_out(fit, error) : DL_OK;
+}
+
 static DlStatus
 run(Fit *fit, DlArena *arena, DlFitResult *result, DlError *error)
 {
@@ -464,10 +601,12 @@ run(Fit *fit, DlArena *arena, DlFitResult *result, DlError *error)
 
 	DL_TRY(dl_split_make(fit->scratch, fit->dataset, &split, &fit->split, error));
 	DL_TRY(check_cancel(fit, error));
+	DL_TRY(choose_judges(fit, error));
 	DL_TRY(fill_model(fit, error));
 	DL_TRY(check_requests(fit, error));
 	DL_TRY(dl_fit_choose(r, fit->split.count[DL_PART_TRAIN], fit->split.count[DL_PART_VALIDATION] > 0,
 						 &fit->choice, error));
+	fit->choice.folds = fit->folds_wanted;
 	DL_TRY(weigh_classes(fit, error));
 	DL_TRY(fit_preparation(fit, error));
 	if (fit->choice.target_means)

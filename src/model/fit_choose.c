@@ -251,6 +251,8 @@ explain(const DlFitRequest *request, const DlFitChoice *choice, int64_t rows, Li
 	if (o->members == DL_UNSET && choice->trial_count > 1)
 		add_line(lines, "trials: %d networks, by effort %s and %lld training rows; members by validation rows",
 				 choice->trial_count, effort_names[dl_fit_effort(request)], (long long) rows);
+	if (choice->folds)
+		add_line(lines, "folds: 5, each network leaves out the rows of one, by which it is judged; of %lld training rows", (long long) rows);
 	if (o->epochs == DL_UNSET)
 		add_line(lines, "epochs: %d, by %lld training rows", choice->train.epochs, (long long) rows);
 	if (o->batch_size == DL_UNSET)

@@ -20,6 +20,9 @@
  */
 #define EQUAL_ROWS 1000.0
 
+/* Of an equal weight: a member with less costs more in scoring than it gives. */
+#define LEAST_SHARE 0.25
+
 /* A smearing correction beyond a factor of exp(0.3) says more of outliers than of the mean. */
 #define SMEAR_LIMIT 0.3
 
@@ -137,13 +140,20 @@ create_vote(DlArena *scratch, Vote *vote, DlError *error)
 	return DL_OK;
 }
 
-/* Only the greatest most weights stay; they sum to 1. */
+/* Only the greatest most weights stay, and of these none that hardly counts; they sum to 1. */
 static void
 limit_weights(DlFitTrial **trials, int count, int most)
 {
 	double		sum = 0;
+	int			left = 0;
 
-	for (int left = count; left > most; left--)
+	for (int i = 0; i < count; i++)
+	{
+		if (trials[i]->weight < LEAST_SHARE / count)
+			trials[i]->weight = 0;
+		left += trials[i]->weight > 0;
+	}
+	for (; left > most; left--)
 	{
 		DlFitTrial *least = NULL;
 

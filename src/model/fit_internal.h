@@ -13,6 +13,7 @@
 typedef struct DlFitTrial
 {
 	int32_t		network;		/* index in the model's networks */
+	int			fold;			/* left out in training; -1: none */
 	bool		log_target;
 	DlTrainSettings settings;	/* learning_rate becomes the one found, if it was 0 */
 	DlTargetScaling target;		/* regression */
@@ -38,9 +39,10 @@ typedef struct DlFitChoice
 	int32_t		target_means_levels;	/* least levels of a category that has them */
 	DlTrainSettings train;		/* of all trials, but for learning rates and seeds */
 	DlClassWeight class_weight;
+	bool		folds;			/* DL_FIT_FOLDS trials in a row are of one variant (fit_folds.h) */
 	int			trial_count;
 	DlFitTrial *trials;
-	int			most_members;	/* trials that may become members */
+	int			most_members;	/* trials (or variants) that may become members */
 	const char *why;			/* one line each, for the record */
 } DlFitChoice;
 

@@ -7,20 +7,25 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "model/fit_internal.h"
+#include "model/fit_folds.h"
 
-/* By DlEffort: most networks trained, and most that are kept; and the work allowed, in multiply-adds of a forward pass. */
+/*
+ * By DlEffort: most networks trained, and most that are kept; most variants with folds, each of them DL_FIT_FOLDS
+ * networks, and most of these that are kept; and the work allowed, in multiply-adds of a forward pass.
+ */
 typedef struct EffortRule
 {
 	int			trials;
 	int			members;
+	int			fold_variants;
+	int			fold_members;
 	double		work;
 } EffortRule;
 
 static const EffortRule effort_rules[] = {
-	{1, 1, 0},
-	{8, 8, 1.3e12},
-	{32, 16, 6.5e12},
+	{1, 1, 1, 1, 0},
+	{8, 8, 8, 5, 1.3e12},
+	{32, 16, 12, 6, 6.5e12},
 };
 
 /*
@@ -121,6 +126,7 @@ static void
 begin_trial(const DlFitChoice *choice, int index, int32_t network, DlFitTrial *trial)
 {
 	trial->network = network;
+	trial->fold = -1;
 	trial->settings = choice->train;
 	trial->settings.seed = dl_hash_mix(choice->train.seed, (uint64_t) index);
 }
@@ -151,6 +157,22 @@ variants_for(const DlFitRequest *request, int *count)
 	return request->task == DL_TASK_REGRESSION ? regression_variants : class_variants;
 }
 
+/* One variant, as the next trial, or trials when there are folds. */
+static void
+add_variant(const DlFitRequest *request, const Variant *variant, int32_t network, bool log_suits, DlFitChoice *choice)
+{
+	for (int f = 0; f < (choice->folds ? DL_FIT_FOLDS : 1); f++)
+	{
+		DlFitTrial *trial = &choice->trials[choice->trial_count];
+
+		begin_trial(choice, choice->trial_count++, network, trial);
+		trial->fold = choice->folds ? f : -1;
+		trial->log_target = log_suits && variant->log_target;
+		if (isnan(request->options.learning_rate))
+			trial->settings.learning_rate *= variant->rate;
+	}
+}
+
 /* The variants in turn, each time with another seed, as long as the work allows it; a limit of time is one by itself. */
 static DlStatus
 plan_variants(DlArena *arena, const DlFitRequest *request, int64_t rows, bool log_suits, DlModel *model,
@@ -158,33 +180,33 @@ plan_variants(DlArena *arena, const DlFitRequest *request, int64_t rows, bool lo
 {
 	const EffortRule *rule = &effort_rules[dl_fit_effort(request)];
 	bool		asked = request->options.members != DL_UNSET;
-	int			most = asked ? request->options.members : rule->trials;
+	bool		limited = !asked && isnan(request->options.max_seconds);
+	int			folds = choice->folds ? DL_FIT_FOLDS : 1;
+	int			most = asked ? request->options.members : choice->folds ? rule->fold_variants : rule->trials;
 	int			count;
 	const Variant *variants = variants_for(request, &count);
-	bool		limited = !asked && isnan(request->options.max_seconds);
 	double		work = 0;
 
-	choice->most_members = asked ? most : rule->members;
-	for (int i = 0; i < most; i++)
+	/* the same measurements of one kind are learnt alike by all variants */
+	if (choice->folds && dl_fit_mostly_arrays(request) && most > count)
+		most = count;
+	choice->most_members = asked ? most : choice->folds ? rule->fold_members : rule->members;
+	for (int i = 0; i < most && choice->trial_count + folds <= DL_MODEL_MAX_TRIALS; i++)
 	{
-		const Variant *variant = &variants[i % count];
-		DlFitTrial *trial = &choice->trials[i];
 		const char *text;
 
 		if (i < count)
 		{
-			DL_TRY(write_network(arena, variant, &text, error));
+			DL_TRY(write_network(arena, &variants[i], &text, error));
 			DL_TRY(dl_model_build_network(model, text, &model->networks[i], error));
 			model->network_count++;
 		}
-		begin_trial(choice, i, i % count, trial);
-		trial->log_target = log_suits && variant->log_target;
-		if (isnan(request->options.learning_rate))
-			trial->settings.learning_rate *= variant->rate;
-		work += dl_fit_trial_work(model, trial) * (double) rows;
-		if (i > 0 && limited && work > rule->work)
-			break;
-		choice->trial_count++;
+		add_variant(request, &variants[i % count], i % count, log_suits, choice);
+		work += folds * (double) rows * dl_fit_trial_work(model, &choice->trials[choice->trial_count - 1]);
+		if (i == 0 || !limited || work <= rule->work)
+			continue;
+		choice->trial_count -= folds;
+		break;
 	}
 	return DL_OK;
 }

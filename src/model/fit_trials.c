@@ -75,10 +75,42 @@ typedef struct Trainer
 {
 	DlFitSource source;
 	DlFitSource validation;
+	DlFitSubset fold;
+	DlFitSubset others;
 	DlFitMeasure measure;
 	DlSelection selection;
 	DlTrainer  *trainer;
 } Trainer;
+
+static const DlFitSelection *
+selection_of(const DlFitTraining *t, const DlFitTrial *trial)
+{
+	return t->folds != NULL ? &t->folds->selections[trial->fold] : t->selection;
+}
+
+static void
+make_sources(const DlFitTraining *t, const DlFitTrial *trial, Trainer *trainer, DlBatchSource *source,
+			 DlBatchSource *validation)
+{
+	trainer->source = *t->source;
+	trainer->source.target = &trial->target;
+	if (t->folds != NULL)
+	{
+		int			f = trial->fold;
+
+		trainer->others = (DlFitSubset) {trainer->source, t->folds->others[f], t->folds->other_count[f]};
+		trainer->fold = (DlFitSubset) {trainer->source, t->folds->rows[f], t->folds->count[f]};
+		/* class weights are for training alone */
+		trainer->fold.source.class_weight = NULL;
+		*source = dl_fit_subset_source(&trainer->others);
+		*validation = dl_fit_subset_source(&trainer->fold);
+		return;
+	}
+	trainer->validation = *t->validation;
+	trainer->validation.target = &trial->target;
+	*source = dl_fit_batch_source(&trainer->source);
+	*validation = dl_fit_batch_source(&trainer->validation);
+}
 
 static DlStatus
 create_trainer(const Queue *queue, DlArena *arena, DlFitTrial *trial, Trainer *result, DlError *error)
@@ -88,13 +120,9 @@ create_trainer(const Queue *queue, DlArena *arena, DlFitTrial *trial, Trainer *r
 	DlBatchSource validation;
 	DlStatus	status;
 
-	result->source = *t->source;
-	result->validation = *t->validation;
-	result->source.target = result->validation.target = &trial->target;
-	result->measure = (DlFitMeasure) {t->selection, &trial->target};
+	make_sources(t, trial, result, &source, &validation);
+	result->measure = (DlFitMeasure) {selection_of(t, trial), &trial->target};
 	result->selection = (DlSelection) {&result->measure, dl_fit_selection_measure};
-	source = dl_fit_batch_source(&result->source);
-	validation = dl_fit_batch_source(&result->validation);
 	status = dl_trainer_create(arena, t->model->networks[trial->network].network, t->inputs, t->model->outputs,
 							   &trial->settings, &source, &validation,
 							   t->selection != NULL ? &result->selection : NULL, t->backend,
@@ -110,6 +138,7 @@ keep_result(const DlFitTraining *t, DlFitTrial *trial, const DlTrainer *trainer,
 {
 	const DlGraph *graph = t->model->networks[trial->network].graph;
 	size_t		bytes = (size_t) dl_graph_vector_length(graph) * sizeof(float);
+	const DlFitSelection *s = selection_of(t, trial);
 	const float *outputs = dl_trainer_best_outputs(trainer);
 	size_t		width = (size_t) t->model->outputs;
 
@@ -117,12 +146,11 @@ keep_result(const DlFitTraining *t, DlFitTrial *trial, const DlTrainer *trainer,
 	memcpy(trial->parameters, dl_trainer_best_parameters(trainer), bytes);
 	trial->best_epoch = dl_trainer_best_epoch(trainer);
 	trial->settings.learning_rate = dl_trainer_learning_rate(trainer);
-	if (t->selection == NULL)
+	if (s == NULL)
 		return DL_OK;
-	DL_TRY(dl_arena_calloc(trial->arena, (size_t) t->selection->kept_count, width * sizeof(float), &trial->outputs, error));
-	for (int64_t i = 0; i < t->selection->kept_count; i++)
-		memcpy(trial->outputs + (size_t) i * width, outputs + (size_t) (i * t->selection->kept_step) * width,
-			   width * sizeof(float));
+	DL_TRY(dl_arena_calloc(trial->arena, (size_t) s->kept_count, width * sizeof(float), &trial->outputs, error));
+	for (int64_t i = 0; i < s->kept_count; i++)
+		memcpy(trial->outputs + (size_t) i * width, outputs + (size_t) (i * s->kept_step) * width, width * sizeof(float));
 	return DL_OK;
 }
 

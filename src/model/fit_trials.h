@@ -6,7 +6,7 @@
 #ifndef DL_MODEL_FIT_TRIALS_H
 #define DL_MODEL_FIT_TRIALS_H
 
-#include "model/fit_internal.h"
+#include "model/fit_folds.h"
 
 typedef struct DlFitTraining
 {
@@ -15,6 +15,7 @@ typedef struct DlFitTraining
 	const DlFitSource *source;
 	const DlFitSource *validation;
 	const DlFitSelection *selection;	/* NULL without validation rows */
+	const DlFitFolds *folds;	/* of source, instead of validation rows; or NULL */
 	const DlBackend *backend;
 	DlThreads  *threads;
 	const DlFitHost *host;

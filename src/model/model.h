@@ -45,6 +45,7 @@ typedef struct DlTrialRecord
 {
 	const char *network;
 	const char *state;			/* "member", "not kept", "diverged", "no time" */
+	int			fold;			/* 1-based, left out in training; 0: none */
 	bool		log_target;
 	double		learning_rate;
 	double		weight_decay;

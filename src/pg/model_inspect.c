@@ -399,6 +399,7 @@ enum
 {
 	TRIAL_NUMBER,
 	TRIAL_NETWORK,
+	TRIAL_FOLD,
 	TRIAL_TARGET,
 	TRIAL_LEARNING_RATE,
 	TRIAL_WEIGHT_DECAY,
@@ -425,6 +426,8 @@ trials(FunctionCallInfo fcinfo, const DlModel *model)
 
 		values[TRIAL_NUMBER] = Int32GetDatum(i + 1);
 		values[TRIAL_NETWORK] = model_text(trial->network, strlen(trial->network));
+		values[TRIAL_FOLD] = Int32GetDatum(trial->fold);
+		nulls[TRIAL_FOLD] = trial->fold == 0;
 		values[TRIAL_TARGET] = CStringGetTextDatum(trial->log_target ? "logarithm" : "value");
 		nulls[TRIAL_TARGET] = model->task != DL_TASK_REGRESSION;
 		values[TRIAL_LEARNING_RATE] = Float8GetDatum(trial->learning_rate);

@@ -35,18 +35,18 @@ COMMENT ON FUNCTION dl.history(text, integer) IS 'the learning curve of the (fir
 
 
 CREATE FUNCTION dl.trials(
-	model dl.model, OUT trial integer, OUT network text, OUT target text, OUT learning_rate double precision,
+	model dl.model, OUT trial integer, OUT network text, OUT fold integer, OUT target text, OUT learning_rate double precision,
 	OUT weight_decay double precision, OUT label_smoothing double precision, OUT epochs integer, OUT best_epoch integer,
 	OUT measure double precision, OUT weight double precision, OUT state text
 ) RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'dl_sql_trials' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 10;
-COMMENT ON FUNCTION dl.trials(dl.model) IS 'the networks that were trained, a row each; measure: the deciding metric on the validation rows, of this network alone; weight: its share of the model, 0 where it is not kept; state: member, not kept, diverged, no time';
+COMMENT ON FUNCTION dl.trials(dl.model) IS 'the networks that were trained, a row each; fold: of the rows of small tables, left out in its training; measure: the deciding metric of this network alone on the validation rows, or those of its fold; weight: its share of the model, 0 where it is not kept; state: member, not kept, diverged, no time';
 
 CREATE FUNCTION dl.trials(
-	model text, version integer DEFAULT NULL, OUT trial integer, OUT network text, OUT target text,
+	model text, version integer DEFAULT NULL, OUT trial integer, OUT network text, OUT fold integer, OUT target text,
 	OUT learning_rate double precision, OUT weight_decay double precision, OUT label_smoothing double precision,
 	OUT epochs integer, OUT best_epoch integer, OUT measure double precision, OUT weight double precision,
 	OUT state text
 ) RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'dl_sql_trials_name' LANGUAGE C STABLE PARALLEL SAFE COST 1000 ROWS 10;
-COMMENT ON FUNCTION dl.trials(text, integer) IS 'the networks that were trained, a row each; measure: the deciding metric on the validation rows, of this network alone; weight: its share of the model, 0 where it is not kept; state: member, not kept, diverged, no time';
+COMMENT ON FUNCTION dl.trials(text, integer) IS 'the networks that were trained, a row each; fold: of the rows of small tables, left out in its training; measure: the deciding metric of this network alone on the validation rows, or those of its fold; weight: its share of the model, 0 where it is not kept; state: member, not kept, diverged, no time';

@@ -111,6 +111,70 @@ test_effort(void)
 	fit_free(&t);
 }
 
+/* Small tables without validation rows of their own: every row judges the networks that did not learn it. */
+static void
+test_folds(void)
+{
+	FitTable	t;
+	DlModel    *model;
+	int			of_fold[6] = {0};
+	double		sum = 0;
+
+	begin(&t, WAVE, 600);
+	t.request.split_by_column = false;
+	t.request.options.prediction_interval = 0.9;
+	ok(fit_run(&t, NULL) == DL_OK, "a small table trains");
+	model = fit_decode(&t);
+	ok(model != NULL && model->record.trial_count == 40, "each of eight variants five times");
+	for (int i = 0; model != NULL && i < model->record.trial_count; i++)
+	{
+		of_fold[model->record.trials[i].fold]++;
+		sum += model->record.trials[i].weight;
+		ok(model->record.trials[i].weight == model->record.trials[i / 5 * 5].weight, "trial %d has its variant's weight", i + 1);
+	}
+	for (int f = 1; f <= 5; f++)
+		ok(of_fold[f] == 8, "fold %d is left out by each variant", f);
+	is_close(sum, 1, 1e-9, "the weights sum to 1");
+	ok(model != NULL && model->member_count % 5 == 0 && model->member_count <= 25, "%d members", model != NULL ? model->member_count : 0);
+	ok(model != NULL && model->record.part_rows[DL_PART_VALIDATION] == 0 && model->record.part_rows[DL_PART_TRAIN] > 480,
+	   "the validation rows train, too");
+	ok(model != NULL && model->interval_count > 0, "and all of them make the interval");
+	ok(fit_metric(model, "r2") > 0.85, "r2 %g", fit_metric(model, "r2"));
+	dl_model_destroy(model);
+	fit_free(&t);
+
+	begin(&t, WAVE, 400);
+	t.request.split_by_column = false;
+	t.request.options.max_seconds = 0.02;
+	ok(fit_run(&t, NULL) == DL_OK, "with no time for all folds");
+	model = fit_decode(&t);
+	ok(model != NULL && model->member_count >= 1 && model->member_count < 5, "what there is becomes the members");
+	dl_model_destroy(model);
+	fit_free(&t);
+}
+
+/* A column of parts that has no validation rows. */
+static void
+test_hold_out(void)
+{
+	FitTable	t;
+	DlModel    *model;
+
+	begin(&t, WAVE, 6400);
+	t.request.options.members = 2;
+	t.request.options.epochs = 3;
+	t.request.options.validation = 0.2;
+	for (int64_t i = 0; i < 6400; i++)
+		((uint32_t *) (uintptr_t) dl_dataset_record(t.dataset, (uint32_t) i))[DL_RECORD_PART] = i % 4 == 1 ? DL_PART_TEST : DL_PART_TRAIN;
+	ok(fit_run(&t, NULL) == DL_OK, "a column without validation rows");
+	model = fit_decode(&t);
+	ok(model != NULL && model->record.part_rows[DL_PART_TEST] == 1600 && model->record.part_rows[DL_PART_VALIDATION] > 800 &&
+	   model->record.part_rows[DL_PART_VALIDATION] < 1120, "some of the training rows are held out: %lld",
+	   (long long) (model != NULL ? model->record.part_rows[DL_PART_VALIDATION] : -1));
+	dl_model_destroy(model);
+	fit_free(&t);
+}
+
 static void
 test_logarithm(void)
 {
@@ -328,6 +392,8 @@ main(void)
 {
 	test_trials();
 	test_effort();
+	test_folds();
+	test_hold_out();
 	test_logarithm();
 	test_interval();
 	test_probabilities();
