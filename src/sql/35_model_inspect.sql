@@ -23,7 +23,7 @@ CREATE FUNCTION dl.history(
 	OUT validation_loss double precision, OUT measure double precision, OUT best boolean
 ) RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'dl_sql_history' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 50;
-COMMENT ON FUNCTION dl.history(dl.model) IS 'the learning curve of the (first) network, a row an epoch; measure: the deciding metric on the validation rows, or the training loss where there are none; best: the epoch whose weights were kept';
+COMMENT ON FUNCTION dl.history(dl.model) IS 'the learning curve of the network (of several, of the one with the greatest weight), a row an epoch; measure: the deciding metric on the validation rows, or the training loss where there are none; best: the epoch whose weights were kept';
 
 CREATE FUNCTION dl.history(
 	model text, version integer DEFAULT NULL, OUT epoch integer, OUT learning_rate double precision,
@@ -31,7 +31,7 @@ CREATE FUNCTION dl.history(
 	OUT best boolean
 ) RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'dl_sql_history_name' LANGUAGE C STABLE PARALLEL SAFE COST 1000 ROWS 50;
-COMMENT ON FUNCTION dl.history(text, integer) IS 'the learning curve of the (first) network, a row an epoch; measure: the deciding metric on the validation rows, or the training loss where there are none; best: the epoch whose weights were kept';
+COMMENT ON FUNCTION dl.history(text, integer) IS 'the learning curve of the network (of several, of the one with the greatest weight), a row an epoch; measure: the deciding metric on the validation rows, or the training loss where there are none; best: the epoch whose weights were kept';
 
 
 CREATE FUNCTION dl.trials(

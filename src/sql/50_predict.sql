@@ -16,13 +16,13 @@ CREATE FUNCTION dl.classify(model text, VARIADIC columns "any") RETURNS text
 LANGUAGE C STABLE PARALLEL SAFE COST 100
 AS 'MODULE_PATHNAME', 'dl_sql_classify';
 COMMENT ON FUNCTION dl.classify(text, VARIADIC "any") IS
-	'the most likely class of one row. model: the name of a model, which means its deployed version; columns: all of the model in the order of training, or one row, matched by names';
+	'the class of one row: the most likely one, or with two classes by the threshold that optimize chose in training. model: the name of a model, which means its deployed version; columns: all of the model in the order of training, or one row, matched by names';
 
 CREATE FUNCTION dl.classify(model dl.model, VARIADIC columns "any") RETURNS text
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100
 AS 'MODULE_PATHNAME', 'dl_sql_classify';
 COMMENT ON FUNCTION dl.classify(dl.model, VARIADIC "any") IS
-	'the most likely class of one row. model: a value; columns: all of the model in the order of training, or one row, matched by names';
+	'the class of one row: the most likely one, or with two classes by the threshold that optimize chose in training. model: a value; columns: all of the model in the order of training, or one row, matched by names';
 
 CREATE FUNCTION dl.probabilities(model text, VARIADIC columns "any") RETURNS jsonb
 LANGUAGE C STABLE PARALLEL SAFE COST 100
@@ -52,13 +52,13 @@ CREATE FUNCTION dl.embed(model text, VARIADIC columns "any") RETURNS real[]
 LANGUAGE C STABLE PARALLEL SAFE COST 100
 AS 'MODULE_PATHNAME', 'dl_sql_embed';
 COMMENT ON FUNCTION dl.embed(text, VARIADIC "any") IS
-	'the last hidden layer for one row; casts to the type vector of pgvector. model: the name of a model, which means its deployed version; columns: all of the model in the order of training, or one row, matched by names';
+	'the last hidden layer for one row, of several networks that of the first; casts to the type vector of pgvector. model: the name of a model, which means its deployed version; columns: all of the model in the order of training, or one row, matched by names';
 
 CREATE FUNCTION dl.embed(model dl.model, VARIADIC columns "any") RETURNS real[]
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100
 AS 'MODULE_PATHNAME', 'dl_sql_embed';
 COMMENT ON FUNCTION dl.embed(dl.model, VARIADIC "any") IS
-	'the last hidden layer for one row; casts to the type vector of pgvector. model: a value; columns: all of the model in the order of training, or one row, matched by names';
+	'the last hidden layer for one row, of several networks that of the first; casts to the type vector of pgvector. model: a value; columns: all of the model in the order of training, or one row, matched by names';
 
 CREATE TYPE dl.prediction AS (
 	value double precision,
