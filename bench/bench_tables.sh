@@ -129,14 +129,38 @@ peers()
 	done
 }
 
-# train QUERY TARGET: every seed once; "metric value" lines, and "seconds value".
+# calibration TARGET: the expected calibration error of the newest model's probabilities, by ten bins, on the test part.
+calibration()
+{
+	sql "SELECT 'calibration ' || sum(abs(p - y)) / sum(n) FROM (
+			SELECT sum(p) AS p, sum(y) AS y, count(*) AS n
+			FROM (SELECT dl.predict(m, t) AS p, (\"$1\"::text = (dl.metadata(m) -> 'target' -> 'labels' ->> 1))::int AS y FROM bench_$table t,
+				(SELECT dl.get('bench_$table', max(version)) AS m FROM dl.versions WHERE name = 'bench_$table') s WHERE part = 'test') r
+			GROUP BY least(floor(p * 10), 9)) b"
+}
+
+# coverage TARGET DIVIDE: the share of the test part's values that lie within the newest model's intervals.
+coverage()
+{
+	sql "SELECT 'coverage ' || avg((\"$1\" / $2 BETWEEN p.low AND p.high)::int) FROM bench_$table t,
+		(SELECT dl.get('bench_$table', max(version)) AS m FROM dl.versions WHERE name = 'bench_$table') s, dl.predict_interval(m, t) p
+		WHERE part = 'test'"
+}
+
+# train QUERY TARGET TASK DIVIDE: every seed once; "metric value" lines, and "seconds value".
 train()
 {
-	local seed
+	local seed interval=NULL
 
+	[ "$3" = classification ] || interval=0.9
 	for seed in $(seq "$BENCH_SEEDS"); do
 		sql "SELECT 'seconds ' || seconds FROM dl.train('bench_$table', \$q\$$1\$q\$, target => '$2', split_column => 'part',
-			effort => '$BENCH_EFFORT', seed => $seed, quiet => true)"
+			effort => '$BENCH_EFFORT', seed => $seed, prediction_interval => $interval, quiet => true)"
+		if [ "$3" = classification ]; then
+			calibration "$2"
+		else
+			coverage "$2" "$4"
+		fi
 		sql "SELECT replace(replace(metric, 'roc_auc', 'auc'), ' ', '_') || ' ' || value
 			FROM (SELECT dl.get('bench_$table', max(version)) AS m FROM dl.versions WHERE name = 'bench_$table') s, dl.evaluate(m)
 			WHERE metric IN ('rmse', 'roc_auc', 'log_loss', 'accuracy')"
@@ -161,9 +185,9 @@ compare()
 	query="SELECT $(sql "SELECT string_agg(CASE WHEN attname = '$target' AND $divide <> 1
 			THEN format('%I / %s AS %I', attname, $divide, attname) ELSE quote_ident(attname) END, ', ' ORDER BY attnum)
 		FROM pg_attribute WHERE attrelid = 'bench_$table'::regclass AND attnum > 0 AND attname <> 'id'") FROM bench_$table"
-	train "$query" "$target" >"$scratch/$table.ours"
+	train "$query" "$target" "$task" "$divide" >"$scratch/$table.ours"
 	seconds=$(awk '$1 == "seconds" {print $2}' "$scratch/$table.ours" | mean)
-	for metric in rmse auc log_loss accuracy; do
+	for metric in rmse auc log_loss accuracy calibration coverage; do
 		if grep -q "^$metric " "$scratch/$table.ours"; then
 			report "$table" "dl.train, $metric" "$(awk -v m="$metric" '$1 == m {print $2}' "$scratch/$table.ours" | mean)" '' \
 				"$seconds s, mean of $BENCH_SEEDS"
