@@ -6,6 +6,7 @@
 # effort (default).  DL_DATA has the files, examples/ that of iris; cancer, wine, diabetes and
 # digits come from scikit-learn, and need a DL_PYTHON that has it.
 . "$(dirname "$0")/common.sh"
+. "$(dirname "$0")/tables_common.sh"
 need_server
 
 tables=${BENCH_TABLES:-iris cancer wine diabetes digits housing bike_hour ames bank telco shoppers credit}
@@ -76,40 +77,6 @@ small()
 	folds "$2" "$3"
 }
 
-# The types of a table of comma-separated values, from what stands in it: "name" type, ...
-column_types()
-{
-	awk -F, '
-	NR == 1 {for (i = 1; i <= NF; i++) name[i] = $i; n = NF; next}
-	{
-		for (i = 1; i <= n; i++)
-			if ($i != "") {
-				if ($i !~ /^-?[0-9]+$/) integer_not[i] = 1
-				if ($i !~ /^-?[0-9.]+([eE][-+]?[0-9]+)?$/) number_not[i] = 1
-				if ($i !~ /^[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]$/) date_not[i] = 1
-				if ($i !~ /^([Tt]rue|[Ff]alse)$/) boolean_not[i] = 1
-			}
-	}
-	END {
-		for (i = 1; i <= n; i++) {
-			type = "text"
-			if (!boolean_not[i]) type = "boolean"
-			if (!date_not[i]) type = "date"
-			if (!number_not[i]) type = "double precision"
-			if (!integer_not[i]) type = "bigint"
-			printf "%s\"%s\" %s", (i > 1 ? ", " : ""), name[i], type
-		}
-	}' "$1"
-}
-
-# The split of peer_gbdt.py, by the number of the row.
-add_part()
-{
-	awk -F, -v OFS=, '
-	NR == 1 {print $0, "part"; next}
-	{h = ((NR - 2) * 2654435761) % 4294967296 / 4294967296; print $0, h < 0.7 ? "train" : h < 0.85 ? "validation" : "test"}' "$1"
-}
-
 # peers FILE TARGET TASK DIVIDE: what they reach on the test part.
 peers()
 {
@@ -167,24 +134,12 @@ train()
 	done
 }
 
-# compare FILE TARGET TASK [DIVIDE]: a table of DL_DATA.
+# compare: the table of DL_DATA that load_table() has made.
 compare()
 {
-	local file=$1 target=$2 task=$3 divide=${4:-1} csv=$scratch/$table.csv query seconds metric
+	local seconds metric
 
-	if [ ! -f "$file" ]; then
-		echo "  $table: $file is not there (DL_DATA says where to look)."
-		return 0
-	fi
-	case $file in
-		*.xz) xz -dc "$file" >"$csv" ;;
-		*) add_part "$file" >"$csv" ;;
-	esac
-	sql "CREATE TABLE bench_$table ($(column_types "$csv"))"
-	psql -Xq -v ON_ERROR_STOP=1 -c "\\copy bench_$table FROM '$csv' CSV HEADER"
-	query="SELECT $(sql "SELECT string_agg(CASE WHEN attname = '$target' AND $divide <> 1
-			THEN format('%I / %s AS %I', attname, $divide, attname) ELSE quote_ident(attname) END, ', ' ORDER BY attnum)
-		FROM pg_attribute WHERE attrelid = 'bench_$table'::regclass AND attnum > 0 AND attname <> 'id'") FROM bench_$table"
+	load_table "$table" || return 0
 	train "$query" "$target" "$task" "$divide" >"$scratch/$table.ours"
 	seconds=$(awk '$1 == "seconds" {print $2}' "$scratch/$table.ours" | mean)
 	for metric in rmse auc log_loss accuracy calibration coverage; do
@@ -206,13 +161,7 @@ for table in $tables; do
 		cancer) small cancer benign accuracy ;;
 		wine) small wine class accuracy ;;
 		diabetes) small diabetes progression rmse ;;
-		housing) compare "$DL_DATA/california_housing.csv" median_house_value regression 1e5 ;;
-		bike_hour) compare "$DL_DATA/tables/bike_hour.csv.xz" cnt regression ;;
-		ames) compare "$DL_DATA/tables/ames.csv.xz" sale_price regression ;;
-		bank) compare "$DL_DATA/tables/bank.csv.xz" y classification ;;
-		telco) compare "$DL_DATA/tables/telco.csv.xz" churn classification ;;
-		shoppers) compare "$DL_DATA/tables/shoppers.csv.xz" revenue classification ;;
-		credit) compare "$DL_DATA/tables/credit.csv.xz" default classification ;;
+		housing | bike_hour | ames | bank | telco | shoppers | credit) compare ;;
 		*) echo "  There is no table \"$table\"." >&2; exit 2 ;;
 	esac
 done

@@ -65,7 +65,7 @@ static void
 measure_fit(DlDataset *dataset, const DlRecordLayout *layout, const DlSplit *split, DlScaling scaling)
 {
 	DlColumn	columns[NUMBERS];
-	DlPreparationSettings settings = {scaling, 8, 0, 1};
+	DlPreparationSettings settings = {.scaling = scaling, .one_hot = 8, .min_count = 1};
 	DlPreparation preparation;
 	DlArena    *arena;
 	DlError		error;
