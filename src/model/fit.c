@@ -16,14 +16,11 @@
 #include "cpu/cpu.h"
 #include "model/fit_internal.h"
 #include "model/fit_folds.h"
+#include "model/fit_members.h"
 #include "model/fit_trials.h"
 
 /* What networks may take however little memory the rows are given. */
 #define LEAST_MEMORY ((size_t) 64 << 20)
-
-/* Rows of training and validation of a table that is small enough for folds, and large enough. */
-#define FOLD_ROWS 4000
-#define FEWEST_FOLD_ROWS 25
 
 typedef struct Fit
 {
@@ -194,128 +191,6 @@ check_size(Fit *fit, DlError *error)
 	return dl_model_check_size(model, error);
 }
 
-/* The trials that have a weight become the members; what the record says of training is the weightiest one's. */
-static DlStatus
-make_members(Fit *fit, DlError *error)
-{
-	DlModel    *model = fit->model;
-	const DlFitTrial *weightiest = NULL;
-
-	model->member_count = 0;
-	for (int i = 0; i < fit->choice.trial_count; i++)
-	{
-		const DlFitTrial *trial = &fit->choice.trials[i];
-
-		if (trial->weight <= 0)
-			continue;
-		model->members[model->member_count++] = (DlModelMember) {
-			.network = trial->network, .weight = trial->weight, .target = trial->target, .parameters = trial->parameters
-		};
-		if (weightiest == NULL || trial->weight > weightiest->weight)
-			weightiest = trial;
-	}
-	model->record.settings = weightiest->settings;
-	model->record.settings.seed = fit->choice.train.seed;
-	model->record.best_epoch = weightiest->best_epoch;
-	model->record.epoch_count = weightiest->epoch_count;
-	DL_TRY(dl_arena_calloc(model->arena, (size_t) weightiest->epoch_count, sizeof(DlEpoch), &model->record.epochs, error));
-	memcpy(model->record.epochs, weightiest->epochs, (size_t) weightiest->epoch_count * sizeof(DlEpoch));
-	return DL_OK;
-}
-
-static const char *
-trial_state(const DlFitTrial *trial)
-{
-	if (!trial->run)
-		return trial->arena == NULL ? "no time" : "diverged";
-	return trial->weight > 0 ? "member" : "not kept";
-}
-
-static DlStatus
-record_trials(Fit *fit, DlError *error)
-{
-	DlTrainRecord *record = &fit->model->record;
-
-	record->trial_count = fit->choice.trial_count;
-	DL_TRY(dl_arena_calloc(fit->model->arena, (size_t) record->trial_count, sizeof(DlTrialRecord), &record->trials, error));
-	for (int i = 0; i < record->trial_count; i++)
-	{
-		const DlFitTrial *trial = &fit->choice.trials[i];
-
-		record->trials[i] = (DlTrialRecord) {
-			.network = fit->model->networks[trial->network].text, .state = trial_state(trial), .fold = trial->fold + 1,
-			.log_target = trial->log_target, .learning_rate = trial->settings.learning_rate,
-			.weight_decay = trial->settings.weight_decay, .label_smoothing = trial->settings.label_smoothing,
-			.epochs = trial->epoch_count, .best_epoch = trial->best_epoch, .measure = trial->run ? trial->measure : NAN,
-			.weight = trial->weight
-		};
-	}
-	return DL_OK;
-}
-
-/* What weights and calibration go by: the trials, or with folds what those of one variant say together. */
-typedef struct Judged
-{
-	DlFitSelection *selection;	/* NULL without validation rows */
-	DlFitTrial *trials;
-	int			count;
-} Judged;
-
-static DlStatus
-calibrate(Fit *fit, const Judged *judged, DlError *error)
-{
-	const DlFitOptions *o = &fit->request->options;
-
-	if (judged->selection == NULL)
-		return DL_OK;
-	DL_TRY(dl_fit_calibrate(fit->scratch, judged->selection, judged->trials, judged->count, fit->model, error));
-	if (o->optimize != DL_UNSET && o->optimize != DL_OPTIMIZE_ACCURACY)
-		DL_TRY(dl_fit_threshold(fit->scratch, judged->selection, judged->trials, judged->count, (DlOptimize) o->optimize,
-								fit->model, error));
-	if (!isnan(o->prediction_interval))
-		DL_TRY(dl_fit_interval(fit->scratch, judged->selection, judged->trials, judged->count, o->prediction_interval,
-							   fit->model, error));
-	return DL_OK;
-}
-
-/* The trials have what their variants were judged to. */
-static void
-take_over(Fit *fit, const Judged *judged)
-{
-	for (int i = 0; i < fit->choice.trial_count; i++)
-	{
-		const DlFitTrial *variant = &judged->trials[i / DL_FIT_FOLDS];
-
-		fit->choice.trials[i].weight = variant->weight / DL_FIT_FOLDS;
-		fit->choice.trials[i].target = variant->target;
-	}
-}
-
-/* With folds each variant is judged by all rows; where time ended before one was complete, what there is counts alike. */
-static DlStatus
-judge(Fit *fit, Judged *judged, DlError *error)
-{
-	bool		complete = false;
-
-	*judged = (Judged) {fit->has_selection ? &fit->selection : NULL, fit->choice.trials, fit->choice.trial_count};
-	if (fit->choice.folds)
-	{
-		judged->count /= DL_FIT_FOLDS;
-		DL_TRY(dl_fit_folds_join(fit->scratch, &fit->folds, fit->choice.trials, judged->count, &judged->trials, error));
-		for (int i = 0; i < judged->count; i++)
-			complete = complete || judged->trials[i].run;
-		if (!complete)
-			*judged = (Judged) {NULL, fit->choice.trials, fit->choice.trial_count};
-	}
-	for (int i = 0; i < judged->count && judged->selection != NULL; i++)
-		dl_fit_smear(judged->selection, &judged->trials[i]);
-	DL_TRY(dl_fit_weigh(fit->scratch, judged->selection, judged->trials, judged->count, fit->choice.most_members,
-						fit->host->cancel, error));
-	if (complete)
-		take_over(fit, judged);
-	return DL_OK;
-}
-
 /* What is asked for must be possible before anything is trained. */
 static DlStatus
 check_requests(const Fit *fit, DlError *error)
@@ -385,7 +260,10 @@ train(Fit *fit, DlError *error)
 		.trials = fit->choice.trials, .arena = fit->scratch,
 		.memory = (size_t) fit->request->options.memory < LEAST_MEMORY ? LEAST_MEMORY : (size_t) fit->request->options.memory,
 	};
-	Judged		judged;
+	DlFitJudging judging = {
+		.scratch = fit->scratch, .request = fit->request, .folds = &fit->folds, .choice = &fit->choice, .model = model,
+		.cancel = fit->host->cancel,
+	};
 
 	DL_TRY(prepare_rows(fit, error));
 	DL_TRY(load_selection(fit, training.memory, error));
@@ -395,10 +273,8 @@ train(Fit *fit, DlError *error)
 	if (!isnan(fit->request->options.max_seconds))
 		training.deadline = fit->started + fit->request->options.max_seconds - fit->request->options.seconds_before;
 	DL_TRY(dl_fit_trials(&training, error));
-	DL_TRY(judge(fit, &judged, error));
-	DL_TRY(make_members(fit, error));
-	DL_TRY(record_trials(fit, error));
-	return calibrate(fit, &judged, error);
+	judging.selection = fit->has_selection ? &fit->selection : NULL;
+	return dl_fit_make_members(&judging, error);
 }
 
 static DlPart
@@ -521,75 +397,6 @@ finish(Fit *fit, DlArena *arena, DlFitResult *result, DlError *error)
 	return dl_model_encode(fit->model, arena, &result->bytes, &result->length, error);
 }
 
-/* Rows of two parts together, ascending. */
-static DlStatus
-merge_parts(DlArena *arena, DlSplit *split, DlPart from, DlPart to, DlError *error)
-{
-	int64_t		counts[2] = {split->count[from], split->count[to]};
-	const uint32_t *rows[2] = {split->rows[from], split->rows[to]};
-	uint32_t   *merged;
-
-	DL_TRY(dl_arena_calloc(arena, (size_t) (counts[0] + counts[1]), sizeof(uint32_t), &merged, error));
-	for (int64_t i = 0, a = 0, b = 0; i < counts[0] + counts[1]; i++)
-		merged[i] = b == counts[1] || (a < counts[0] && rows[0][a] < rows[1][b]) ? rows[0][a++] : rows[1][b++];
-	split->rows[to] = merged;
-	split->count[to] = counts[0] + counts[1];
-	split->count[from] = 0;
-	return DL_OK;
-}
-
-/* Takes the validation share of the training rows by their hash. */
-static DlStatus
-hold_out(Fit *fit, DlError *error)
-{
-	DlSplitSettings settings = {.validation = fit->request->options.validation, .seed = (uint64_t) fit->request->options.seed};
-	DlSplit		all;
-	int64_t		counts[2] = {0, 0};
-	int64_t		in_training = 0;
-
-	DL_TRY(dl_split_make(fit->scratch, fit->dataset, &settings, &all, error));
-	/* both lists ascend: rows of the training part go where all rows' split has them */
-	for (int64_t v = 0; in_training < fit->split.count[DL_PART_TRAIN]; in_training++)
-	{
-		uint32_t	row = fit->split.rows[DL_PART_TRAIN][in_training];
-
-		while (v < all.count[DL_PART_VALIDATION] && all.rows[DL_PART_VALIDATION][v] < row)
-			v++;
-		if (v < all.count[DL_PART_VALIDATION] && all.rows[DL_PART_VALIDATION][v] == row)
-			all.rows[DL_PART_VALIDATION][counts[1]++] = row;
-		else
-			fit->split.rows[DL_PART_TRAIN][counts[0]++] = row;
-	}
-	fit->split.rows[DL_PART_VALIDATION] = all.rows[DL_PART_VALIDATION];
-	fit->split.count[DL_PART_TRAIN] = counts[0];
-	fit->split.count[DL_PART_VALIDATION] = counts[1];
-	return DL_OK;
-}
-
-/*
- * Which rows judge the networks that are not the user's own.  Those of a small table do so by folds, unless the user says
- * which rows are for validation, or there are none for the test (then the validation part is what the model is
- * measured on).  Where a column of parts has none for validation they are taken from the training part.
- */
-static DlStatus
-choose_judges(Fit *fit, DlError *error)
-{
-	const DlFitOptions *o = &fit->request->options;
-	int64_t    *count = fit->split.count;
-	bool		given = fit->request->split_by_column && count[DL_PART_VALIDATION] > 0;
-	int64_t		rows = count[DL_PART_TRAIN] + count[DL_PART_VALIDATION];
-
-	if (o->network != NULL || o->validation == 0 || given || rows < FEWEST_FOLD_ROWS)
-		return DL_OK;
-	if (dl_fit_effort(fit->request) != DL_EFFORT_FAST && o->members == DL_UNSET && count[DL_PART_TEST] > 0 &&
-		rows <= FOLD_ROWS && dl_dataset_in_memory(fit->dataset))
-	{
-		fit->folds_wanted = true;
-		return merge_parts(fit->scratch, &fit->split, DL_PART_VALIDATION, DL_PART_TRAIN, error);
-	}
-	return fit->request->split_by_column ? hold_out(fit, error) : DL_OK;
-}
-
 static DlStatus
 run(Fit *fit, DlArena *arena, DlFitResult *result, DlError *error)
 {
@@ -601,7 +408,7 @@ run(Fit *fit, DlArena *arena, DlFitResult *result, DlError *error)
 
 	DL_TRY(dl_split_make(fit->scratch, fit->dataset, &split, &fit->split, error));
 	DL_TRY(check_cancel(fit, error));
-	DL_TRY(choose_judges(fit, error));
+	DL_TRY(dl_fit_choose_judges(fit->scratch, r, fit->dataset, &fit->split, &fit->folds_wanted, error));
 	DL_TRY(fill_model(fit, error));
 	DL_TRY(check_requests(fit, error));
 	DL_TRY(dl_fit_choose(r, fit->split.count[DL_PART_TRAIN], fit->split.count[DL_PART_VALIDATION] > 0,

@@ -46,6 +46,14 @@ typedef struct DlFitChoice
 	const char *why;			/* one line each, for the record */
 } DlFitChoice;
 
+/*
+ * Those of a small table judge by folds (fit_folds.h), unless the user says which rows are for validation, or there are none
+ * for the test (then the validation part is what the model is measured on); *folds: its rows are all in the training
+ * part then.  Where a column of parts has none for validation they are taken from the training part.
+ */
+extern DlStatus dl_fit_choose_judges(DlArena *arena, const DlFitRequest *request, DlDataset *dataset, DlSplit *split,
+									 bool *folds, DlError *error);
+
 /* All but the trials. */
 extern DlStatus dl_fit_choose(const DlFitRequest *request, int64_t train_rows, bool has_validation, DlFitChoice *choice,
 							  DlError *error);

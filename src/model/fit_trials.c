@@ -230,13 +230,12 @@ static void
 work_off(void *context, int part)
 {
 	Queue	   *queue = context;
+	int			index;
 
-	while (atomic_load(&queue->failed) == 0)
+	/* the first trial is the calling thread's, so that there is progress to report */
+	for (index = part == 0 ? 0 : atomic_fetch_add(&queue->next, 1); index < queue->count && atomic_load(&queue->failed) == 0;
+		 index = atomic_fetch_add(&queue->next, 1))
 	{
-		int			index = atomic_fetch_add(&queue->next, 1);
-
-		if (index >= queue->count)
-			break;
 		queue->status[index] = run_trial(queue, index, part == 0, &queue->errors[index]);
 		/* of several trials, one that diverges is none */
 		if (queue->status[index] != DL_OK && queue->status[index] != DL_ERROR_NUMERIC)
@@ -329,6 +328,7 @@ dl_fit_trials(DlFitTraining *t, DlError *error)
 	DL_TRY(dl_arena_calloc(t->arena, 1, sizeof(Queue), &queue, error));
 	queue->training = t;
 	queue->started = dl_fit_clock();
+	atomic_store(&queue->next, 1);
 	queue->parallel = t->trial_count > 1 && threads > 1 && t->in_memory ?
 		(t->trial_count < threads ? t->trial_count : threads) : 1;
 	DL_TRY(count_trials(queue, error));
