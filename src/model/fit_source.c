@@ -12,6 +12,9 @@
 #include "core/size.h"
 #include "model/fit_internal.h"
 
+/* The square of a target, in deviations, must be a float. */
+#define MOST_DEVIATIONS 1e15
+
 /* Rows gathered at a time where records are not in memory. */
 #define GATHER_ROWS 64
 
@@ -79,6 +82,20 @@ dl_fit_target(const DlFitSource *source, const uint32_t *record, int32_t k)
 	return (double) stored + source->request->target_offset;
 }
 
+/*
+ * Validation rows may lie far outside of what the training rows span, and must not make the loss infinite: below the
+ * least training value a logarithm need not exist (what is predicted ends there, too), and a float has an end.
+ */
+static float
+target_output(const DlFitSource *source, const uint32_t *record, int32_t k)
+{
+	double		value = dl_fit_target(source, record, k);
+
+	if (source->target->log)
+		value = fmax(value, source->model->target_low[k]);
+	return (float) fmin(fmax(dl_target_output(source->target, k, value), -MOST_DEVIATIONS), MOST_DEVIATIONS);
+}
+
 static void
 fill_target(const DlFitSource *source, const uint32_t *record, int64_t i, void *target, float *weight)
 {
@@ -108,7 +125,7 @@ fill_target(const DlFitSource *source, const uint32_t *record, int64_t i, void *
 			break;
 		case DL_TASK_REGRESSION:
 			for (int32_t k = 0; k < outputs; k++)
-				values[k] = (float) dl_target_output(source->target, k, dl_fit_target(source, record, k));
+				values[k] = target_output(source, record, k);
 			break;
 	}
 	weight[i] = w;

@@ -27,6 +27,7 @@ typedef enum Target
 {
 	WAVE,						/* sin(3 a) + b, noise that grows with b */
 	SKEWED,						/* exp of the same */
+	FAR,						/* the same, and wild values in some validation rows */
 	COIN						/* class 1 with probability sigmoid(2 a - 2) */
 } Target;
 
@@ -58,7 +59,10 @@ begin(FitTable *t, Target target, int rows)
 		if (target == COIN)
 			fit_code(t, dl_random_uniform(&random) < 1 / (1 + exp(2 - 2 * a)));
 		else
-			fit_target(t, 0, target == SKEWED ? exp(2 * y) : y);
+		{
+			y = target == WAVE ? y : exp(2 * y);
+			fit_target(t, 0, target == FAR && i % 40 == 0 ? (i == 40 ? 1e30 : -1) : y);
+		}
 		fit_row(t, dl_hash_mix(3, (uint64_t) i), 1, i % 4 == 0 ? DL_PART_VALIDATION : i % 4 == 1 ? DL_PART_TEST : DL_PART_TRAIN);
 	}
 	t->request.split_by_column = true;
@@ -189,6 +193,14 @@ test_logarithm(void)
 		logs += model->record.trials[i].log_target;
 	ok(logs == 2, "some of its networks learn logarithms: %d", logs);
 	ok(fit_metric(model, "r2") > 0.4, "r2 %g", fit_metric(model, "r2"));
+	dl_model_destroy(model);
+	fit_free(&t);
+
+	begin(&t, FAR, 800);
+	ok(fit_run(&t, NULL) == DL_OK, "a skewed target trains, too, where validation rows are far from the training rows");
+	model = fit_decode(&t);
+	for (int i = 0; model != NULL && i < model->record.trial_count; i++)
+		ok(strcmp(model->record.trials[i].state, "diverged") != 0, "network %d did", i + 1);
 	dl_model_destroy(model);
 	fit_free(&t);
 
