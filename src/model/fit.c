@@ -241,6 +241,7 @@ load_selection(Fit *fit, size_t memory, DlError *error)
 		return DL_OK;
 	DL_TRY(dl_fit_selection_load(fit->scratch, fit->model, &fit->choice.train, &fit->sources[part],
 								 memory / 4 / (size_t) fit->choice.trial_count, fit->host->cancel, &fit->selection, error));
+	DL_TRY(dl_fit_calibrate_check(&fit->selection, &fit->request->options, error));
 	if (!fit->choice.folds)
 		return DL_OK;
 	return dl_fit_folds_create(fit->scratch, &fit->sources[part], &fit->selection, fit->host->cancel, &fit->folds, error);
@@ -262,7 +263,6 @@ train(Fit *fit, DlError *error)
 	};
 	DlFitJudging judging = {
 		.scratch = fit->scratch, .request = fit->request, .folds = &fit->folds, .choice = &fit->choice, .model = model,
-		.cancel = fit->host->cancel,
 	};
 
 	DL_TRY(prepare_rows(fit, error));

@@ -14,7 +14,7 @@
 
 #define MOST_TEMPERATURE 5.0
 
-/* Prior of the temperature's logarithm, in rows: few rows do not move it far from 1. */
+/* Prior of the temperature's logarithm, in rows of the mean weight: few rows do not move it far from 1. */
 #define TEMPERATURE_PRIOR 5.0
 
 #define GOLDEN 0.6180339887498949
@@ -27,17 +27,21 @@
  * --- temperature ---------------------------------------------------------------
  */
 
-/* Mean log loss, and the prior, at a temperature; probabilities [rows, outputs] are left alone. */
-static double
-tempered_loss(const DlFitSelection *s, const double *probabilities, double *row_space, double log_temperature)
+/* Log loss, and the prior, at a temperature; probabilities [rows, outputs] are left alone. */
+static DlStatus
+tempered_loss(const DlFitSelection *s, const double *probabilities, double *row_space, double log_temperature,
+			  double *result, DlError *error)
 {
 	int32_t		n = s->model->outputs;
-	double		loss = TEMPERATURE_PRIOR * log_temperature * log_temperature;
+	double		loss = 0;
+	double		weight = 0;
 
 	for (int64_t row = 0; row < s->kept_count; row++)
 	{
 		double		w = dl_kept_weight(s, row);
 
+		DL_TRY(dl_fit_selection_check(s, error));
+		weight += w;
 		memcpy(row_space, probabilities + row * n, (size_t) n * sizeof(double));
 		dl_probabilities_temper(row_space, n, s->codes != NULL, exp(log_temperature));
 		if (s->codes != NULL)
@@ -46,20 +50,24 @@ tempered_loss(const DlFitSelection *s, const double *probabilities, double *row_
 			for (int32_t k = 0; k < n; k++)
 				loss -= w * log(fmax(dl_kept_target(s, row, k) > 0.5 ? row_space[k] : 1 - row_space[k], (double) FLT_EPSILON));
 	}
-	return loss;
+	*result = loss + TEMPERATURE_PRIOR * weight / (double) s->kept_count * log_temperature * log_temperature;
+	return DL_OK;
 }
 
 /* Golden-section search: the loss is convex in 1/T for softmax, and close to it for averages. */
-static double
-find_temperature(const DlFitSelection *s, const double *probabilities, double *row_space)
+static DlStatus
+find_temperature(const DlFitSelection *s, const double *probabilities, double *row_space, double *temperature,
+				 DlError *error)
 {
 	double		low = -log(MOST_TEMPERATURE);
 	double		high = log(MOST_TEMPERATURE);
 	double		a = high - GOLDEN * (high - low);
 	double		b = low + GOLDEN * (high - low);
-	double		loss_a = tempered_loss(s, probabilities, row_space, a);
-	double		loss_b = tempered_loss(s, probabilities, row_space, b);
+	double		loss_a;
+	double		loss_b;
 
+	DL_TRY(tempered_loss(s, probabilities, row_space, a, &loss_a, error));
+	DL_TRY(tempered_loss(s, probabilities, row_space, b, &loss_b, error));
 	while (high - low > 1e-3)
 	{
 		if (loss_a < loss_b)
@@ -68,7 +76,7 @@ find_temperature(const DlFitSelection *s, const double *probabilities, double *r
 			b = a;
 			loss_b = loss_a;
 			a = high - GOLDEN * (high - low);
-			loss_a = tempered_loss(s, probabilities, row_space, a);
+			DL_TRY(tempered_loss(s, probabilities, row_space, a, &loss_a, error));
 		}
 		else
 		{
@@ -76,10 +84,32 @@ find_temperature(const DlFitSelection *s, const double *probabilities, double *r
 			a = b;
 			loss_a = loss_b;
 			b = low + GOLDEN * (high - low);
-			loss_b = tempered_loss(s, probabilities, row_space, b);
+			DL_TRY(tempered_loss(s, probabilities, row_space, b, &loss_b, error));
 		}
 	}
-	return exp((low + high) / 2);
+	*temperature = exp((low + high) / 2);
+	return DL_OK;
+}
+
+/* Kept rows that count are of two classes at least; several yes/no: always true. */
+static bool
+has_classes(const DlFitSelection *s)
+{
+	int64_t		first = -1;
+
+	if (s->codes == NULL && s->model->task != DL_TASK_BINARY)
+		return true;
+	for (int64_t row = 0; row < s->kept_count; row++)
+	{
+		int32_t		class = s->codes != NULL ? s->codes[row * s->kept_step] : dl_kept_target(s, row, 0) > 0.5;
+
+		if (dl_kept_weight(s, row) <= 0)
+			continue;
+		if (first >= 0 && class != first)
+			return true;
+		first = class;
+	}
+	return false;
 }
 
 DlStatus
@@ -89,12 +119,12 @@ dl_fit_calibrate(DlArena *scratch, const DlFitSelection *s, const DlFitTrial *tr
 	double	   *probabilities;
 	double	   *row_space;
 
-	if (model->task == DL_TASK_REGRESSION)
+	/* rows of one class would only make it more certain */
+	if (model->task == DL_TASK_REGRESSION || !has_classes(s))
 		return DL_OK;
 	DL_TRY(dl_fit_average(scratch, s, trials, count, &probabilities, error));
 	DL_TRY(dl_arena_calloc(scratch, (size_t) model->outputs, sizeof(double), &row_space, error));
-	model->temperature = find_temperature(s, probabilities, row_space);
-	return DL_OK;
+	return find_temperature(s, probabilities, row_space, &model->temperature, error);
 }
 
 /*
@@ -216,13 +246,39 @@ fit_knot(Scored *rows, int64_t n, double level, double *at, double *low, double 
 	*low = rows[n - rank].other;
 }
 
+/* Each side's residual must be among the rows'. */
 static DlStatus
-too_few(int64_t rows, double level, DlError *error)
+check_interval(int64_t rows, double level, DlError *error)
 {
+	if ((double) (rows + 1) * (1 - level) / 2 > 1 - 1e-9)
+		return DL_OK;
 	dl_error_set(error, DL_ERROR_DATA, "%lld validation rows are too few for a prediction_interval of %g", (long long) rows,
 				 level);
 	dl_error_hint(error, "At least %.0f are needed: raise validation, or lower prediction_interval.",
-				  ceil(2 / (1 - level)) - 1);
+				  ceil(2 / (1 - level) - 1e-6) - 1);
+	return DL_ERROR_DATA;
+}
+
+/* Kept rows that count, by their weight. */
+static int64_t
+rows_that_count(const DlFitSelection *s)
+{
+	int64_t		rows = 0;
+
+	for (int64_t row = 0; row < s->kept_count; row++)
+		rows += dl_kept_weight(s, row) > 0;
+	return rows;
+}
+
+DlStatus
+dl_fit_calibrate_check(const DlFitSelection *s, const DlFitOptions *o, DlError *error)
+{
+	if (!isnan(o->prediction_interval))
+		return check_interval(rows_that_count(s), o->prediction_interval, error);
+	if (o->optimize == DL_UNSET || o->optimize == DL_OPTIMIZE_ACCURACY || has_classes(s))
+		return DL_OK;
+	dl_error_set(error, DL_ERROR_DATA, "optimize needs validation rows of both classes");
+	dl_error_hint(error, "Raise validation, or leave optimize out: then dl.classify decides by a probability above 0.5.");
 	return DL_ERROR_DATA;
 }
 
@@ -230,18 +286,18 @@ DlStatus
 dl_fit_interval(DlArena *scratch, const DlFitSelection *s, const DlFitTrial *trials, int count, double level,
 				DlModel *model, DlError *error)
 {
-	int64_t		n = s->kept_count;
+	int64_t		n = rows_that_count(s);
+	int64_t		used = 0;
 	int64_t		knots = n / KNOT_ROWS < 1 ? 1 : n / KNOT_ROWS > MOST_KNOTS ? MOST_KNOTS : n / KNOT_ROWS;
 	double	   *predictions;
 	Scored	   *rows;
 
-	/* each side's residual must be among the rows' */
-	if ((double) (n + 1) * (1 - level) / 2 < 1)
-		return too_few(n, level, error);
+	DL_TRY(check_interval(n, level, error));
 	DL_TRY(dl_fit_average(scratch, s, trials, count, &predictions, error));
 	DL_TRY(dl_arena_calloc(scratch, (size_t) n, sizeof(Scored), &rows, error));
-	for (int64_t i = 0; i < n; i++)
-		rows[i] = (Scored) {predictions[i], dl_kept_target(s, i, 0) - predictions[i], 1};
+	for (int64_t i = 0; i < s->kept_count; i++)
+		if (dl_kept_weight(s, i) > 0)
+			rows[used++] = (Scored) {predictions[i], dl_kept_target(s, i, 0) - predictions[i], 1};
 	qsort(rows, (size_t) n, sizeof(Scored), compare_scored);
 	/* enough rows beyond each side of each knot */
 	while (knots > 1 && (double) (n / knots) * (1 - level) / 2 < 5)

@@ -49,12 +49,13 @@ member_result(const DlModel *model, const DlFitTrial *trial, int64_t row, double
 	dl_model_add_result(model, &member, trial->outputs + row * model->outputs, result);
 }
 
-static void
+static DlStatus
 fill_values(const DlFitSelection *s, const DlFitTrial *trial, int64_t rows, int64_t columns, double *result,
-			float *values)
+			float *values, DlError *error)
 {
 	for (int64_t row = 0; row < rows; row++)
 	{
+		DL_TRY(dl_fit_selection_check(s, error));
 		member_result(s->model, trial, row, result);
 		if (s->codes != NULL)
 			values[row] = (float) result[s->codes[row * s->kept_step]];
@@ -69,11 +70,12 @@ fill_values(const DlFitSelection *s, const DlFitTrial *trial, int64_t rows, int6
 					values[row * columns + k] = (float) (target > 0.5 ? result[k] : 1 - result[k]);
 			}
 	}
+	return DL_OK;
 }
 
 /* Loss of the mean of the picks and one more; a regression's values are errors: predicted less target. */
-static double
-loss_with(const Vote *vote, const float *values)
+static DlStatus
+loss_with(const Vote *vote, const float *values, double *result, DlError *error)
 {
 	const DlFitSelection *s = vote->selection;
 	bool		numbers = s->model->task == DL_TASK_REGRESSION;
@@ -86,6 +88,7 @@ loss_with(const Vote *vote, const float *values)
 	{
 		double		sum = 0;
 
+		DL_TRY(dl_fit_selection_check(s, error));
 		for (int64_t k = row * vote->columns; k < (row + 1) * vote->columns; k++)
 		{
 			double		mean = (vote->sum[k] + (double) values[k]) / picked;
@@ -94,19 +97,21 @@ loss_with(const Vote *vote, const float *values)
 		}
 		loss += dl_kept_weight(s, row) * sum;
 	}
-	return loss;
+	*result = loss;
+	return DL_OK;
 }
 
-static void
-pick(Vote *vote)
+static DlStatus
+pick(Vote *vote, DlError *error)
 {
 	double		least = INFINITY;
 	int			best = 0;
 
 	for (int i = 0; i < vote->count; i++)
 	{
-		double		loss = loss_with(vote, vote->values[i]);
+		double		loss;
 
+		DL_TRY(loss_with(vote, vote->values[i], &loss, error));
 		if (loss < least)
 		{
 			least = loss;
@@ -116,6 +121,7 @@ pick(Vote *vote)
 	for (int64_t k = 0; k < vote->rows * vote->columns; k++)
 		vote->sum[k] += (double) vote->values[best][k];
 	vote->picks[best]++;
+	return DL_OK;
 }
 
 static DlStatus
@@ -135,7 +141,7 @@ create_vote(DlArena *scratch, Vote *vote, DlError *error)
 	for (int i = 0; i < vote->count; i++)
 	{
 		DL_TRY(dl_arena_calloc(scratch, cells, sizeof(float), &vote->values[i], error));
-		fill_values(s, vote->trials[i], vote->rows, vote->columns, result, vote->values[i]);
+		DL_TRY(fill_values(s, vote->trials[i], vote->rows, vote->columns, result, vote->values[i], error));
 	}
 	return DL_OK;
 }
@@ -172,7 +178,7 @@ limit_weights(DlFitTrial **trials, int count, int most)
 
 DlStatus
 dl_fit_weigh(DlArena *scratch, const DlFitSelection *selection, DlFitTrial *trials, int count, int most,
-			 const atomic_int *cancel, DlError *error)
+			 DlError *error)
 {
 	Vote		vote = {.selection = selection};
 	double		equal;
@@ -187,11 +193,7 @@ dl_fit_weigh(DlArena *scratch, const DlFitSelection *selection, DlFitTrial *tria
 	{
 		DL_TRY(create_vote(scratch, &vote, error));
 		for (int i = 0; i < PICKS; i++)
-		{
-			if (cancel != NULL && atomic_load_explicit(cancel, memory_order_relaxed) != 0)
-				return dl_error_set(error, DL_ERROR_CANCELLED, "training was cancelled");
-			pick(&vote);
-		}
+			DL_TRY(pick(&vote, error));
 		equal = EQUAL_ROWS / (EQUAL_ROWS + (double) selection->row_count);
 		for (int i = 0; i < vote.count; i++)
 			vote.trials[i]->weight = equal / vote.count + (1 - equal) * vote.picks[i] / PICKS;
@@ -237,6 +239,7 @@ dl_fit_average(DlArena *scratch, const DlFitSelection *s, const DlFitTrial *tria
 	for (int i = 0; i < count; i++)
 		for (int64_t row = 0; row < s->kept_count && trials[i].weight > 0; row++)
 		{
+			DL_TRY(dl_fit_selection_check(s, error));
 			member_result(s->model, &trials[i], row, row_result);
 			for (int32_t k = 0; k < n; k++)
 				(*result)[row * n + k] += trials[i].weight * row_result[k];

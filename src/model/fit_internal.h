@@ -144,6 +144,7 @@ typedef struct DlFitSelection
 	float	   *weights;
 	int64_t		kept_count;		/* rows 0, kept_step, 2 kept_step, ... */
 	int64_t		kept_step;
+	const atomic_int *cancel;	/* of what is done with the kept rows; NULL: never */
 } DlFitSelection;
 
 /* keep_bytes: what the outputs of one trial may take. */
@@ -159,6 +160,9 @@ typedef struct DlFitMeasure
 } DlFitMeasure;
 extern double dl_fit_selection_measure(void *context, const float *outputs, int64_t rows, int64_t columns);
 
+/* DL_ERROR_CANCELLED when the host wants no more. */
+extern DlStatus dl_fit_selection_check(const DlFitSelection *selection, DlError *error);
+
 /* The deciding metric's loss of one value; target less prediction is d. */
 extern double dl_fit_number_loss(const DlTrainSettings *settings, double d);
 
@@ -167,7 +171,7 @@ extern double dl_fit_number_loss(const DlTrainSettings *settings, double d);
  * with replacement (Caruana et al., 2004); equal weights without validation rows.  most: of trials kept.
  */
 extern DlStatus dl_fit_weigh(DlArena *scratch, const DlFitSelection *selection, DlFitTrial *trials, int count, int most,
-							 const atomic_int *cancel, DlError *error);
+							 DlError *error);
 
 /* Corrects the mean of members that learnt the logarithm, which by itself gives less (Duan, 1983, "Smearing"). */
 extern void dl_fit_smear(const DlFitSelection *selection, DlFitTrial *trial);
@@ -188,10 +192,13 @@ dl_kept_target(const DlFitSelection *s, int64_t kept_row, int64_t column)
 	return s->targets[kept_row * s->kept_step * s->model->outputs + column];
 }
 
+/* DL_ERROR_DATA when the kept rows do not tell what options ask of them: asked before training. */
+extern DlStatus dl_fit_calibrate_check(const DlFitSelection *selection, const DlFitOptions *options, DlError *error);
+
 /*
  * By the kept validation rows, into model (fit_calibrate.c): the temperature of probabilities; then the
  * threshold between two classes that is best by optimize; the interval about the predictions of one value
- * that holds the share level of the residuals, DL_ERROR_DATA when there are too few rows.
+ * that holds the share level of the residuals.
  */
 extern DlStatus dl_fit_threshold(DlArena *scratch, const DlFitSelection *selection, const DlFitTrial *trials, int count,
 								 DlOptimize optimize, DlModel *model, DlError *error);

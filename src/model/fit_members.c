@@ -124,7 +124,7 @@ judge(const DlFitJudging *j, Judged *judged, DlError *error)
 	for (int i = 0; i < judged->count && judged->selection != NULL; i++)
 		dl_fit_smear(judged->selection, &judged->trials[i]);
 	DL_TRY(dl_fit_weigh(j->scratch, judged->selection, judged->trials, judged->count, j->choice->most_members,
-						j->cancel, error));
+						error));
 	if (complete)
 		take_over(j, judged);
 	return DL_OK;

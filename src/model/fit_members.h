@@ -15,7 +15,6 @@ typedef struct DlFitJudging
 	const DlFitFolds *folds;	/* where choice->folds */
 	DlFitChoice *choice;		/* weights of its trials are set */
 	DlModel    *model;			/* members[], which has room, record, calibration */
-	const atomic_int *cancel;
 } DlFitJudging;
 
 extern DlStatus dl_fit_make_members(const DlFitJudging *judging, DlError *error);

@@ -16,6 +16,9 @@
 /* Rows that members are chosen by, however little memory there is. */
 #define LEAST_KEPT 1000
 
+/* More say no more about members, temperature and threshold, and cost time. */
+#define MOST_KEPT 200000
+
 double
 dl_fit_number_loss(const DlTrainSettings *settings, double d)
 {
@@ -116,6 +119,14 @@ dl_fit_selection_measure(void *context, const float *outputs, int64_t rows, int6
 	return measure_logits(s, outputs, rows, columns);
 }
 
+DlStatus
+dl_fit_selection_check(const DlFitSelection *s, DlError *error)
+{
+	if (s->cancel != NULL && atomic_load_explicit(s->cancel, memory_order_relaxed) != 0)
+		return dl_error_set(error, DL_ERROR_CANCELLED, "training was cancelled");
+	return DL_OK;
+}
+
 typedef struct Loading
 {
 	const DlFitSource *source;
@@ -155,6 +166,9 @@ dl_fit_selection_load(DlArena *arena, const DlModel *model, const DlTrainSetting
 	result->row_count = source->row_count;
 	if (most < LEAST_KEPT)
 		most = LEAST_KEPT;
+	if (most > MOST_KEPT)
+		most = MOST_KEPT;
+	result->cancel = cancel;
 	result->kept_step = (source->row_count + most - 1) / most;
 	result->kept_count = (source->row_count + result->kept_step - 1) / result->kept_step;
 	DL_TRY(dl_arena_calloc(arena, rows, sizeof(float), &result->weights, error));

@@ -28,8 +28,11 @@ typedef enum Target
 	WAVE,						/* sin(3 a) + b, noise that grows with b */
 	SKEWED,						/* exp of the same */
 	FAR,						/* the same, and wild values in some validation rows */
-	COIN						/* class 1 with probability sigmoid(2 a - 2) */
+	COIN,						/* class 1 with probability sigmoid(2 a - 2) */
+	SIDED						/* the same, but in the validation part class 0 only */
 } Target;
+
+static float row_weight = 1;
 
 static void
 begin(FitTable *t, Target target, int rows)
@@ -38,13 +41,13 @@ begin(FitTable *t, Target target, int rows)
 	static const int32_t map[] = {0, 1};
 	DlRandom	random;
 
-	fit_begin(t, target == COIN ? DL_TASK_BINARY : DL_TASK_REGRESSION, 1);
+	fit_begin(t, target >= COIN ? DL_TASK_BINARY : DL_TASK_REGRESSION, 1);
 	fit_column(t, "a", DL_COLUMN_NUMBER, NULL);
 	fit_column(t, "b", DL_COLUMN_NUMBER, NULL);
 	t->request.options.network = NULL;
 	t->request.options.threads = 2;
 	t->request.options.epochs = 10;
-	if (target == COIN)
+	if (target >= COIN)
 		fit_labels(t, labels, 2, map);
 	fit_rows_begin(t, 0);
 	dl_random_seed(&random, 7, 0);
@@ -56,14 +59,14 @@ begin(FitTable *t, Target target, int rows)
 
 		fit_number(t, 0, a);
 		fit_number(t, 1, b);
-		if (target == COIN)
-			fit_code(t, dl_random_uniform(&random) < 1 / (1 + exp(2 - 2 * a)));
+		if (target >= COIN)
+			fit_code(t, dl_random_uniform(&random) < 1 / (1 + exp(2 - 2 * a)) && (target == COIN || i % 4 != 0));
 		else
 		{
 			y = target == WAVE ? y : exp(2 * y);
 			fit_target(t, 0, target == FAR && i % 40 == 0 ? (i == 40 ? 1e30 : -1) : y);
 		}
-		fit_row(t, dl_hash_mix(3, (uint64_t) i), 1, i % 4 == 0 ? DL_PART_VALIDATION : i % 4 == 1 ? DL_PART_TEST : DL_PART_TRAIN);
+		fit_row(t, dl_hash_mix(3, (uint64_t) i), row_weight, i % 4 == 0 ? DL_PART_VALIDATION : i % 4 == 1 ? DL_PART_TEST : DL_PART_TRAIN);
 	}
 	t->request.split_by_column = true;
 }
@@ -292,6 +295,11 @@ test_interval(void)
 	begin(&t, WAVE, 60);
 	t.request.options.prediction_interval = 0.95;
 	ok(fit_run(&t, NULL) == DL_ERROR_DATA && strstr(t.error.hint, "39") != NULL, "too few rows: %s", t.error.message);
+	ok(t.progress_calls == 0, "which shows before training");
+	fit_free(&t);
+	begin(&t, WAVE, 76);
+	t.request.options.prediction_interval = 0.9;
+	ok(fit_run(&t, NULL) == DL_OK, "19 rows are enough for an interval of 0.9");
 	fit_free(&t);
 }
 
@@ -364,6 +372,88 @@ test_probabilities(void)
 	fit_free(&t);
 }
 
+/* Rows of one class say nothing of probabilities. */
+static void
+test_one_class(void)
+{
+	FitTable	t;
+	DlModel    *model;
+
+	begin(&t, SIDED, 400);
+	ok(fit_run(&t, NULL) == DL_OK, "validation rows of one class");
+	model = fit_decode(&t);
+	ok(model != NULL && model->temperature == 1, "leave the temperature alone");
+	dl_model_destroy(model);
+	fit_free(&t);
+	begin(&t, SIDED, 400);
+	t.request.options.optimize = DL_OPTIMIZE_BALANCED_ACCURACY;
+	ok(fit_run(&t, NULL) == DL_ERROR_DATA && t.progress_calls == 0, "and give no threshold: %s", t.error.message);
+	fit_free(&t);
+}
+
+/* The unit that weights are in changes nothing. */
+static void
+test_weights(void)
+{
+	double		temperature[2] = {0};
+
+	for (int i = 0; i < 2; i++)
+	{
+		FitTable	t;
+		DlModel    *model;
+
+		row_weight = i == 0 ? 1 : 0x1p-20f;
+		begin(&t, COIN, 400);
+		t.request.options.members = 1;
+		ok(fit_run(&t, NULL) == DL_OK, "weights of %g", (double) row_weight);
+		model = fit_decode(&t);
+		temperature[i] = model != NULL ? model->temperature : NAN;
+		dl_model_destroy(model);
+		fit_free(&t);
+	}
+	row_weight = 1;
+	is_close(temperature[1], temperature[0], 1e-3, "the same temperature");
+}
+
+/* After the last epoch, while the kept rows are looked at. */
+static void
+test_cancel(void)
+{
+	enum {CLASSES = 250};
+	static char texts[CLASSES][12];
+	static const char *labels[CLASSES];
+	static int32_t map[CLASSES];
+	FitTable	t;
+	double		started;
+	double		took;
+
+	for (int k = 0; k < CLASSES; k++)
+	{
+		snprintf(texts[k], sizeof(texts[k]), "%d", k);
+		labels[k] = texts[k];
+		map[k] = k;
+	}
+	fit_begin(&t, DL_TASK_MULTICLASS, 1);
+	fit_column(&t, "a", DL_COLUMN_NUMBER, NULL);
+	fit_labels(&t, labels, CLASSES, map);
+	fit_rows_begin(&t, 0);
+	for (int i = 0; i < 10000; i++)
+	{
+		fit_number(&t, 0, i % 97);
+		fit_code(&t, i % CLASSES);
+		fit_row(&t, dl_hash_mix(3, (uint64_t) i), 1, i % 20 != 0 ? DL_PART_VALIDATION : DL_PART_TRAIN);
+	}
+	t.request.split_by_column = true;
+	t.request.options.network = "dense(2)";
+	t.request.options.epochs = 1;
+	t.cancel_after = 1;
+	started = seconds();
+	ok(fit_run(&t, NULL) == DL_ERROR_CANCELLED, "cancelled after the last epoch");
+	took = seconds() - started;
+	ok(took < 1, "at once: %.2f s", took);
+	fit_free(&t);
+}
+
 static void
 test_time(void)
 {
@@ -409,6 +499,9 @@ main(void)
 	test_logarithm();
 	test_interval();
 	test_probabilities();
+	test_one_class();
+	test_weights();
+	test_cancel();
 	test_time();
 	return done_testing();
 }
