@@ -24,6 +24,8 @@ typedef struct Queue
 	const DlFitTraining *training;
 	int			parallel;		/* trials at a time */
 	int			count;			/* trials that are to run */
+	int			waiting;		/* of them, those that have not had the memory so far, in turn */
+	int			turn[DL_MODEL_MAX_TRIALS];
 	double		started;
 	double		work;			/* of all of them */
 	atomic_int	next;
@@ -190,33 +192,35 @@ run_trainer(Queue *queue, DlFitTrial *trial, DlTrainer *trainer, bool reports, D
 	return DL_OK;
 }
 
-/* Seconds for a trial that begins: what is left, shared by the rounds that are left. */
+/* Seconds for the trial that begins at a turn: what is left, shared by the rounds that are left. */
 static double
-time_slot(const Queue *queue, int index)
+time_slot(const Queue *queue, int turn)
 {
-	int			rounds = (queue->count - index + queue->parallel - 1) / queue->parallel;
+	int			rounds = (queue->waiting - turn + queue->parallel - 1) / queue->parallel;
 	double		left = queue->training->deadline - dl_fit_clock();
 
 	return fmax(left / rounds, 1e-3);
 }
 
 static DlStatus
-run_trial(Queue *queue, int index, bool reports, DlError *error)
+run_trial(Queue *queue, int turn, bool reports, DlError *error)
 {
 	const DlFitTraining *t = queue->training;
-	DlFitTrial *trial = &t->trials[index];
+	DlFitTrial *trial = &t->trials[queue->turn[turn]];
 	Trainer		trainer;
 	DlArena    *arena;
 	DlStatus	status;
 
-	DL_TRY(dl_arena_create(0, &trial->arena, error));
+	if (trial->arena == NULL)
+		DL_TRY(dl_arena_create(0, &trial->arena, error));
+	trial->epoch_count = 0;
 	DL_TRY(dl_arena_calloc(trial->arena, (size_t) trial->settings.epochs, sizeof(DlEpoch), &trial->epochs, error));
 	DL_TRY(dl_arena_create(t->memory / (size_t) queue->parallel, &arena, error));
 	status = create_trainer(queue, arena, trial, &trainer, error);
 	if (status == DL_OK)
 	{
 		if (t->deadline > 0)
-			dl_trainer_limit(trainer.trainer, time_slot(queue, index));
+			dl_trainer_limit(trainer.trainer, time_slot(queue, turn));
 		status = run_trainer(queue, trial, trainer.trainer, reports, error);
 	}
 	if (status == DL_OK)
@@ -230,15 +234,18 @@ static void
 work_off(void *context, int part)
 {
 	Queue	   *queue = context;
-	int			index;
+	int			turn;
 
-	/* the first trial is the calling thread's, so that there is progress to report */
-	for (index = part == 0 ? 0 : atomic_fetch_add(&queue->next, 1); index < queue->count && atomic_load(&queue->failed) == 0;
-		 index = atomic_fetch_add(&queue->next, 1))
+	/* the first turn is the calling thread's, so that there is progress to report */
+	for (turn = part == 0 ? 0 : atomic_fetch_add(&queue->next, 1); turn < queue->waiting && atomic_load(&queue->failed) == 0;
+		 turn = atomic_fetch_add(&queue->next, 1))
 	{
-		queue->status[index] = run_trial(queue, index, part == 0, &queue->errors[index]);
-		/* of several trials, one that diverges is none */
-		if (queue->status[index] != DL_OK && queue->status[index] != DL_ERROR_NUMERIC)
+		int			index = queue->turn[turn];
+
+		queue->status[index] = run_trial(queue, turn, part == 0, &queue->errors[index]);
+		/* of several trials, one that diverges is none, and one that is short of memory may have its share later */
+		if (queue->status[index] != DL_OK && queue->status[index] != DL_ERROR_NUMERIC &&
+			(queue->status[index] != DL_ERROR_MEMORY || queue->parallel == 1))
 			atomic_store(&queue->failed, 1);
 	}
 }
@@ -271,6 +278,13 @@ measure_speed(Queue *queue, double *seconds, DlError *error)
 	return status == DL_ERROR_NUMERIC ? DL_OK : status;
 }
 
+/* Half as many at a time, each with twice the memory. */
+static void
+halve(Queue *queue)
+{
+	queue->parallel = (queue->parallel + 1) / 2;
+}
+
 /* As many trials as are expected to fit: each round of parallel ones lasts as long as its longest. */
 static DlStatus
 count_trials(Queue *queue, DlError *error)
@@ -279,11 +293,14 @@ count_trials(Queue *queue, DlError *error)
 	double		seconds = 0;
 	double		left;
 	int			count = 0;
+	DlStatus	status;
 
 	queue->count = t->trial_count;
 	if (t->deadline == 0 || t->trial_count == 1)
 		return DL_OK;
-	DL_TRY(measure_speed(queue, &seconds, error));
+	while ((status = measure_speed(queue, &seconds, error)) == DL_ERROR_MEMORY && queue->parallel > 1)
+		halve(queue);
+	DL_TRY(status);
 	left = TIME_USED * (t->deadline - dl_fit_clock());
 	while (count < t->trial_count)
 	{
@@ -299,6 +316,23 @@ count_trials(Queue *queue, DlError *error)
 	}
 	queue->count = count;
 	return DL_OK;
+}
+
+/* Those that were short of memory wait again; false when there are none, or the memory cannot be shared by fewer. */
+static bool
+wait_again(Queue *queue)
+{
+	int			waiting = 0;
+
+	if (queue->parallel == 1 || atomic_load(&queue->failed) != 0)
+		return false;
+	for (int i = 0; i < queue->waiting; i++)
+		if (queue->status[queue->turn[i]] == DL_ERROR_MEMORY)
+			queue->turn[waiting++] = queue->turn[i];
+	queue->waiting = waiting;
+	atomic_store(&queue->next, 1);
+	halve(queue);
+	return waiting > 0;
 }
 
 static DlStatus
@@ -333,10 +367,16 @@ dl_fit_trials(DlFitTraining *t, DlError *error)
 		(t->trial_count < threads ? t->trial_count : threads) : 1;
 	DL_TRY(count_trials(queue, error));
 	for (int i = 0; i < queue->count; i++)
+	{
 		queue->work += dl_fit_trial_work(t->model, &t->trials[i]);
-	if (queue->parallel > 1)
-		dl_threads_run(t->threads, work_off, queue, queue->parallel);
-	else
-		work_off(queue, 0);
+		queue->turn[queue->waiting++] = i;
+	}
+	do
+	{
+		if (queue->parallel > 1)
+			dl_threads_run(t->threads, work_off, queue, queue->parallel);
+		else
+			work_off(queue, 0);
+	} while (wait_again(queue));
 	return collect(queue, error);
 }

@@ -33,7 +33,8 @@ extern double dl_fit_clock(void);
 
 /*
  * Trains the trials: one a thread where there are several and the rows are in memory, which wastes
- * nothing on joining; otherwise one after the other with all threads on each batch.  With a deadline
+ * nothing on joining, and fewer at a time where the memory would not do; otherwise one after the
+ * other with all threads on each batch.  With a deadline
  * as many trials run as are expected to fit, the first in any case; those left out have run false.  A
  * trial that diverges is left out, too, unless all do.
  */

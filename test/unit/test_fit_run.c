@@ -125,6 +125,38 @@ test_members(void)
 	fit_free(&t);
 }
 
+/* What does not fit a share of the memory gets a greater one. */
+static void
+test_shared_memory(void)
+{
+	Shape		s = plain;
+	FitTable	t;
+	DlModel    *model;
+
+	s.members = 6;
+	s.threads = 8;
+	s.rows = 100;
+	s.epochs = 1;
+	for (int i = 0; i < 2; i++)
+	{
+		begin(&t, s);
+		t.request.options.network = "dense(900) > dense(900)";
+		t.request.options.memory = 1;
+		if (i == 1)
+			t.request.options.max_seconds = 1000;
+		ok(fit_run(&t, NULL) == DL_OK, "six members in the memory of three%s", i == 1 ? ", with a limit of time" : "");
+		model = fit_decode(&t);
+		ok(model != NULL && model->member_count == 6, "are all in the model");
+		dl_model_destroy(model);
+		fit_free(&t);
+	}
+	begin(&t, s);
+	t.request.options.network = "dense(3000) > dense(3000)";
+	t.request.options.memory = 1;
+	ok(fit_run(&t, NULL) == DL_ERROR_MEMORY && t.error.hint[0] != '\0', "members each of which is too large: %s", t.error.message);
+	fit_free(&t);
+}
+
 static double
 seconds(void)
 {
@@ -325,6 +357,7 @@ main(void)
 
 	test_repeatable();
 	test_members();
+	test_shared_memory();
 	test_cancel(s, "one thread");
 	s.members = 2;
 	s.threads = 2;
