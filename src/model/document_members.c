@@ -115,6 +115,22 @@ read_networks(DlModel *model, const DlJson *root, DlError *error)
 	return DL_OK;
 }
 
+/* A network that no member is of has no weights in the file, which bound its size. */
+static DlStatus
+check_networks(const DlModel *model, const DlJson *root, DlError *error)
+{
+	for (int32_t i = 0; i < model->network_count; i++)
+	{
+		bool		used = false;
+
+		for (int32_t m = 0; m < model->member_count; m++)
+			used |= model->members[m].network == i;
+		if (!used)
+			return dl_json_fail(root, error, "has network %d, which no member is of", i);
+	}
+	return DL_OK;
+}
+
 DlStatus
 dl_document_read_members(DlModel *model, const DlJson *root, DlError *error)
 {
@@ -144,5 +160,5 @@ dl_document_read_members(DlModel *model, const DlJson *root, DlError *error)
 	}
 	if (!(fabs(sum - 1) <= WEIGHT_TOLERANCE))
 		return dl_json_fail(&array, error, "has weights that sum to %g, expected 1", sum);
-	return DL_OK;
+	return check_networks(model, root, error);
 }

@@ -37,6 +37,28 @@ make_members(const DlFitJudging *j, DlError *error)
 	return DL_OK;
 }
 
+/* Networks none of whose trials became a member would only cost scoring. */
+static void
+drop_networks(DlModel *model)
+{
+	int32_t		kept = 0;
+
+	for (int32_t i = 0; i < model->network_count; i++)
+	{
+		bool		used = false;
+
+		for (int m = 0; m < model->member_count; m++)
+			if (model->members[m].network == i)
+			{
+				model->members[m].network = kept;
+				used = true;
+			}
+		if (used)
+			model->networks[kept++] = model->networks[i];
+	}
+	model->network_count = kept;
+}
+
 static const char *
 trial_state(const DlFitTrial *trial)
 {
@@ -138,5 +160,6 @@ dl_fit_make_members(const DlFitJudging *j, DlError *error)
 	DL_TRY(judge(j, &judged, error));
 	DL_TRY(make_members(j, error));
 	DL_TRY(record_trials(j, error));
+	drop_networks(j->model);
 	return calibrate(j, &judged, error);
 }

@@ -474,6 +474,7 @@ test_time(void)
 	for (int i = 0; model != NULL && i < model->record.trial_count; i++)
 		run += strcmp(model->record.trials[i].state, "no time") != 0;
 	ok(run == 2, "as many networks as threads run: %d", run);
+	ok(model != NULL && model->network_count == 2, "and the model has no others");
 	ok(model != NULL && model->record.epochs[model->record.epoch_count - 1].learning_rate < 0.05,
 	   "and the learning rate falls to its end: %g", model != NULL ? model->record.epochs[model->record.epoch_count - 1].learning_rate : NAN);
 	ok(fit_metric(model, "r2") > 0.8, "r2 %g", fit_metric(model, "r2"));

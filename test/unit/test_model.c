@@ -329,6 +329,10 @@ typedef struct Edit
 	DlStatus	expected;
 } Edit;
 
+/* Before the limits of a regression's values. */
+#define INTERVAL(level, at, low, high) "\"low\":[-5.0]", \
+	"\"interval\":{\"level\":" level ",\"at\":" at ",\"low\":" low ",\"high\":" high "},\"low\":[-5.0]"
+
 static const Edit edits[] =
 {
 	{"binary", "an unknown key", "{\"format_version\":1", "{\"later\":{\"a\":[1]},\"format_version\":1", DL_OK},
@@ -407,6 +411,26 @@ static const Edit edits[] =
 	{"small", "low is null", "\"low\":[-5.0]", "\"low\":[null]", DL_ERROR_CORRUPT},
 	{"small", "two lows", "\"low\":[-5.0]", "\"low\":[-5.0,-5.0]", DL_ERROR_CORRUPT},
 	{"small", "no limit", "\"low\":[-5.0]", "\"low\":[\"-Infinity\"]", DL_OK},
+	{"small", "an interval", INTERVAL("0.9", "[1.0,2.0]", "[-1.0,-2.0]", "[1.0,2.0]"), DL_OK},
+	{"small", "an interval of everything", INTERVAL("1.0", "[1.0,2.0]", "[-1.0,-2.0]", "[1.0,2.0]"), DL_ERROR_CORRUPT},
+	{"small", "an interval of no level", INTERVAL("null", "[1.0,2.0]", "[-1.0,-2.0]", "[1.0,2.0]"), DL_ERROR_CORRUPT},
+	{"small", "an interval without knots", INTERVAL("0.9", "[]", "[]", "[]"), DL_ERROR_CORRUPT},
+	{"small", "knots that do not ascend", INTERVAL("0.9", "[1.0,1.0]", "[-1.0,-2.0]", "[1.0,2.0]"), DL_ERROR_CORRUPT},
+	{"small", "an infinite knot", INTERVAL("0.9", "[1.0,\"Infinity\"]", "[-1.0,-2.0]", "[1.0,2.0]"), DL_ERROR_CORRUPT},
+	{"small", "fewer lows than knots", INTERVAL("0.9", "[1.0,2.0]", "[-1.0]", "[1.0,2.0]"), DL_ERROR_CORRUPT},
+	{"small", "more highs than knots", INTERVAL("0.9", "[1.0,2.0]", "[-1.0,-2.0]", "[1.0,2.0,3.0]"), DL_ERROR_CORRUPT},
+	{"small", "a high that is no number", INTERVAL("0.9", "[1.0,2.0]", "[-1.0,-2.0]", "[1.0,null]"), DL_ERROR_CORRUPT},
+	{"small", "an interval that is a number", "\"low\":[-5.0]", "\"interval\":1,\"low\":[-5.0]", DL_ERROR_CORRUPT},
+	{"binary", "no threshold", "\"threshold\":", "\"x\":", DL_ERROR_CORRUPT},
+	{"binary", "an infinite threshold", "\"threshold\":0.375", "\"threshold\":\"Infinity\"", DL_ERROR_CORRUPT},
+	{"binary", "any other threshold", "\"threshold\":0.375", "\"threshold\":-3.0", DL_OK},
+	{"binary", "trials that are a number", "\"trials\":[", "\"trials\":1,\"x\":[", DL_ERROR_CORRUPT},
+	{"binary", "a trial that is a number", "\"trials\":[", "\"trials\":[1],\"x\":[", DL_ERROR_CORRUPT},
+	{"binary", "a trial of nothing", "\"trials\":[", "\"trials\":[{}],\"x\":[", DL_ERROR_CORRUPT},
+	{"numbers of levels", "fewer numbers of levels", "\"level_numbers\":3", "\"level_numbers\":2", DL_ERROR_CORRUPT},
+	{"numbers of levels", "no numbers of levels", "\"level_numbers\":3", "\"level_numbers\":0", DL_ERROR_CORRUPT},
+	{"numbers of levels", "many numbers of levels", "\"level_numbers\":3", "\"level_numbers\":2000000000", DL_ERROR_CORRUPT},
+	{"binary", "a network of no member", "\"networks\":[", "\"networks\":[{\"network\":\"dense(16, gelu)\"},", DL_ERROR_CORRUPT},
 	{"small", "no record", "\"record\":", "\"rec\":", DL_ERROR_CORRUPT},
 	{"small", "unknown optimizer", "\"optimizer\":\"", "\"optimizer\":\"x", DL_ERROR_CORRUPT},
 	{"small", "curve of unequal columns", "\"epoch\":[1,2,3]", "\"epoch\":[1,2]", DL_ERROR_CORRUPT},
