@@ -144,7 +144,7 @@ typedef struct DlFitSelection
 	float	   *weights;
 	int64_t		kept_count;		/* rows 0, kept_step, 2 kept_step, ... */
 	int64_t		kept_step;
-	const atomic_int *cancel;	/* of what is done with the kept rows; NULL: never */
+	const atomic_int *cancel;	/* of what is done with the rows; NULL: never */
 } DlFitSelection;
 
 /* keep_bytes: what the outputs of one trial may take. */
@@ -152,7 +152,7 @@ extern DlStatus dl_fit_selection_load(DlArena *arena, const DlModel *model, cons
 									  const DlFitSource *source, size_t keep_bytes, const atomic_int *cancel,
 									  DlFitSelection *result, DlError *error);
 
-/* DlSelection.measure; context: a DlFitMeasure.  Safe for several threads. */
+/* DlSelection.measure; context: a DlFitMeasure.  Safe for several threads.  NaN when cancelled. */
 typedef struct DlFitMeasure
 {
 	const DlFitSelection *selection;

@@ -32,6 +32,18 @@ dl_fit_number_loss(const DlTrainSettings *settings, double d)
 	return d >= 0 ? q * d : (q - 1) * d;
 }
 
+static inline bool
+is_cancelled(const DlFitSelection *s)
+{
+	return s->cancel != NULL && atomic_load_explicit(s->cancel, memory_order_relaxed) != 0;
+}
+
+DlStatus
+dl_fit_selection_check(const DlFitSelection *s, DlError *error)
+{
+	return is_cancelled(s) ? dl_error_set(error, DL_ERROR_CANCELLED, "training was cancelled") : DL_OK;
+}
+
 /* The deciding metric of a regression, in units of the target. */
 static double
 measure_numbers(const DlFitSelection *s, const DlTargetScaling *target, const float *outputs, int64_t rows,
@@ -45,6 +57,8 @@ measure_numbers(const DlFitSelection *s, const DlTargetScaling *target, const fl
 	{
 		double		w = (double) s->weights[i];
 
+		if (is_cancelled(s))
+			return NAN;
 		for (int64_t k = 0; k < columns; k++)
 		{
 			double		value = dl_target_value(target, (int32_t) k, (double) outputs[i * columns + k]);
@@ -72,6 +86,8 @@ measure_classes(const DlFitSelection *s, const float *outputs, int64_t rows, int
 		double		total = 0;
 		double		loss;
 
+		if (is_cancelled(s))
+			return NAN;
 		for (int64_t k = 1; k < classes; k++)
 			greatest = fmax(greatest, (double) z[k]);
 		for (int64_t k = 0; k < classes; k++)
@@ -94,6 +110,8 @@ measure_logits(const DlFitSelection *s, const float *outputs, int64_t rows, int6
 	{
 		double		w = (double) s->weights[i];
 
+		if (is_cancelled(s))
+			return NAN;
 		for (int64_t k = 0; k < columns; k++)
 		{
 			double		z = (double) outputs[i * columns + k];
@@ -117,14 +135,6 @@ dl_fit_selection_measure(void *context, const float *outputs, int64_t rows, int6
 	if (s->model->task == DL_TASK_MULTICLASS)
 		return measure_classes(s, outputs, rows, columns);
 	return measure_logits(s, outputs, rows, columns);
-}
-
-DlStatus
-dl_fit_selection_check(const DlFitSelection *s, DlError *error)
-{
-	if (s->cancel != NULL && atomic_load_explicit(s->cancel, memory_order_relaxed) != 0)
-		return dl_error_set(error, DL_ERROR_CANCELLED, "training was cancelled");
-	return DL_OK;
 }
 
 typedef struct Loading

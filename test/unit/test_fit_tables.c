@@ -12,6 +12,7 @@
 
 #include "core/random.h"
 #include "fit_rows.h"
+#include "model/fit_internal.h"
 
 static double
 seconds(void)
@@ -454,6 +455,39 @@ test_cancel(void)
 	fit_free(&t);
 }
 
+/* The measure of an epoch, which the trainer asks for. */
+static void
+test_cancel_measure(void)
+{
+	static const DlTask tasks[] = {DL_TASK_REGRESSION, DL_TASK_BINARY, DL_TASK_MULTICLASS, DL_TASK_MULTILABEL};
+
+	for (int i = 0; i < 4; i++)
+	{
+		double		low[2] = {-9, -9};
+		double		high[2] = {9, 9};
+		double		center[2] = {0};
+		double		scale[2] = {1, 1};
+		double		targets[4] = {1, 0, 1, 0};
+		int32_t		codes[2] = {1, 0};
+		float		weights[2] = {1, 1};
+		float		outputs[4] = {1, 2, 3, 4};
+		int64_t		columns = tasks[i] == DL_TASK_BINARY ? 1 : 2;
+		atomic_int	cancel = 0;
+		DlModel		model = {.task = tasks[i], .outputs = (int32_t) columns, .target_low = low, .target_high = high};
+		DlTrainSettings settings = {.loss = DL_TRAIN_MSE};
+		DlTargetScaling scaling = {.center = center, .scale = scale};
+		DlFitSelection selection = {
+			.model = &model, .settings = &settings, .row_count = 2, .targets = targets, .codes = codes, .weights = weights,
+			.cancel = &cancel
+		};
+		DlFitMeasure measure = {&selection, &scaling};
+
+		ok(isfinite(dl_fit_selection_measure(&measure, outputs, 2, columns)), "task %d is measured", i);
+		cancel = 1;
+		ok(isnan(dl_fit_selection_measure(&measure, outputs, 2, columns)), "unless it is cancelled");
+	}
+}
+
 static void
 test_time(void)
 {
@@ -503,6 +537,7 @@ main(void)
 	test_one_class();
 	test_weights();
 	test_cancel();
+	test_cancel_measure();
 	test_time();
 	return done_testing();
 }
