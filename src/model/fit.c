@@ -19,9 +19,6 @@
 #include "model/fit_members.h"
 #include "model/fit_trials.h"
 
-/* What networks may take however little memory the rows are given. */
-#define LEAST_MEMORY ((size_t) 64 << 20)
-
 typedef struct Fit
 {
 	DlArena    *scratch;
@@ -259,7 +256,7 @@ train(Fit *fit, DlError *error)
 		.threads = fit->threads, .host = fit->host,
 		.in_memory = dl_dataset_in_memory(fit->dataset), .trial_count = fit->choice.trial_count,
 		.trials = fit->choice.trials, .arena = fit->scratch,
-		.memory = (size_t) fit->request->options.memory < LEAST_MEMORY ? LEAST_MEMORY : (size_t) fit->request->options.memory,
+		.memory = dl_fit_memory(fit->request),
 	};
 	DlFitJudging judging = {
 		.scratch = fit->scratch, .request = fit->request, .folds = &fit->folds, .choice = &fit->choice, .model = model,

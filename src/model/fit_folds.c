@@ -58,15 +58,24 @@ take_row(void *context, int64_t position, const uint32_t *record, DlError *error
 	return DL_OK;
 }
 
-/* The fold of each row: groups of one class and hash in turn. */
+static bool
+begins_group(const Dealt *rows, int64_t i)
+{
+	return i > 0 && (rows[i].class != rows[i - 1].class || rows[i].hash != rows[i - 1].hash);
+}
+
+/* The fold of each row: groups of one class and hash in turn; row by row where there are fewer groups than folds. */
 static void
 deal(const Dealt *rows, int64_t count, uint8_t *folds)
 {
+	int64_t		groups = 1;
 	int			fold = 0;
 
 	for (int64_t i = 0; i < count; i++)
+		groups += begins_group(rows, i);
+	for (int64_t i = 0; i < count; i++)
 	{
-		if (i > 0 && (rows[i].class != rows[i - 1].class || rows[i].hash != rows[i - 1].hash))
+		if (groups < DL_FIT_FOLDS ? i > 0 : begins_group(rows, i))
 			fold = (fold + 1) % DL_FIT_FOLDS;
 		folds[rows[i].position] = (uint8_t) fold;
 	}
@@ -125,6 +134,8 @@ dl_fit_folds_create(DlArena *arena, const DlFitSource *source, const DlFitSelect
 
 	memset(result, 0, sizeof(*result));
 	result->source = source;
+	if (all->kept_step != 1)
+		return dl_error_set(error, DL_ERROR_INTERNAL, "folds need all rows, but 1 of %lld is kept", (long long) all->kept_step);
 	DL_TRY(dl_arena_calloc(arena, count, sizeof(Dealt), &dealing.rows, error));
 	DL_TRY(dl_arena_calloc(arena, count, 1, &folds, error));
 	DL_TRY(dl_fit_visit(source, cancel, take_row, &dealing, error));

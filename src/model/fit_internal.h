@@ -69,6 +69,9 @@ extern DlStatus dl_fit_plan(DlArena *arena, const DlFitRequest *request, int64_t
 extern DlStatus dl_fit_explain(DlArena *arena, const DlFitRequest *request, int64_t train_rows, DlFitChoice *choice,
 							   DlError *error);
 
+/* Bytes for trainers, and for what is kept of them. */
+extern size_t dl_fit_memory(const DlFitRequest *request);
+
 extern DlEffort dl_fit_effort(const DlFitRequest *request);
 extern bool dl_fit_mostly_arrays(const DlFitRequest *request);
 

@@ -53,6 +53,15 @@ hold_out(DlArena *arena, const DlFitRequest *request, DlDataset *dataset, DlSpli
 	return DL_OK;
 }
 
+/* Folds judge by all rows together: of any number of trials the outputs for all rows must be kept (fit_select.c). */
+static bool
+keeps_all(const DlFitRequest *r, int64_t rows)
+{
+	int64_t		outputs = r->task == DL_TASK_BINARY ? 1 : r->task == DL_TASK_MULTICLASS ? r->label_count : r->target_words;
+
+	return (size_t) (rows * outputs) * sizeof(float) <= dl_fit_memory(r) / 4 / DL_MODEL_MAX_TRIALS;
+}
+
 DlStatus
 dl_fit_choose_judges(DlArena *arena, const DlFitRequest *request, DlDataset *dataset, DlSplit *split, bool *folds,
 					 DlError *error)
@@ -65,7 +74,7 @@ dl_fit_choose_judges(DlArena *arena, const DlFitRequest *request, DlDataset *dat
 	if (o->network != NULL || o->validation == 0 || given || rows < FEWEST_ROWS)
 		return DL_OK;
 	*folds = dl_fit_effort(request) != DL_EFFORT_FAST && o->members == DL_UNSET && split->count[DL_PART_TEST] > 0 &&
-		rows <= FOLD_ROWS && dl_dataset_in_memory(dataset);
+		rows <= FOLD_ROWS && keeps_all(request, rows) && dl_dataset_in_memory(dataset);
 	if (*folds)
 		return merge_parts(arena, split, DL_PART_VALIDATION, DL_PART_TRAIN, error);
 	return request->split_by_column ? hold_out(arena, request, dataset, split, error) : DL_OK;

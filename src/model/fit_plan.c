@@ -43,6 +43,15 @@ dl_fit_mostly_arrays(const DlFitRequest *request)
 	return in_arrays * 2 > request->feature_words;
 }
 
+size_t
+dl_fit_memory(const DlFitRequest *request)
+{
+	/* what networks may take however little the rows are given */
+	const int64_t least = (int64_t) 64 << 20;
+
+	return (size_t) (request->options.memory < least ? least : request->options.memory);
+}
+
 DlEffort
 dl_fit_effort(const DlFitRequest *request)
 {
