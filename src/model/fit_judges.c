@@ -8,6 +8,9 @@
 #define FOLD_ROWS 4000
 #define FEWEST_ROWS 25
 
+/* Less time is not enough for folds. */
+#define FOLD_SECONDS 10.0
+
 /* Rows of two parts together, ascending. */
 static DlStatus
 merge_parts(DlArena *arena, DlSplit *split, DlPart from, DlPart to, DlError *error)
@@ -73,7 +76,8 @@ dl_fit_choose_judges(DlArena *arena, const DlFitRequest *request, DlDataset *dat
 	*folds = false;
 	if (o->network != NULL || o->validation == 0 || given || rows < FEWEST_ROWS)
 		return DL_OK;
-	*folds = dl_fit_effort(request) != DL_EFFORT_FAST && o->members == DL_UNSET && split->count[DL_PART_TEST] > 0 &&
+	/* a training that is cut short may not come to the end of any network's folds */
+	*folds = !(o->max_seconds < FOLD_SECONDS) && dl_fit_effort(request) != DL_EFFORT_FAST && o->members == DL_UNSET && split->count[DL_PART_TEST] > 0 &&
 		rows <= FOLD_ROWS && keeps_all(request, rows) && dl_dataset_in_memory(dataset);
 	if (*folds)
 		return merge_parts(arena, split, DL_PART_VALIDATION, DL_PART_TRAIN, error);

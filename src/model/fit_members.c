@@ -127,6 +127,21 @@ take_over(const DlFitJudging *j, const Judged *judged)
 	}
 }
 
+/* What is asked for needs rows that judged. */
+static DlStatus
+check_incomplete(const DlFitJudging *j, DlError *error)
+{
+	const DlFitOptions *o = &j->request->options;
+	bool		threshold = o->optimize != DL_UNSET && o->optimize != DL_OPTIMIZE_ACCURACY;
+
+	if (!threshold && isnan(o->prediction_interval))
+		return DL_OK;
+	dl_error_set(error, DL_ERROR_DATA, "no network was trained on all folds, which %s needs",
+				 threshold ? "optimize" : "prediction_interval");
+	dl_error_hint(error, "Raise max_seconds, or use effort => 'fast'.");
+	return DL_ERROR_DATA;
+}
+
 /* With folds each variant is judged by all rows; where time ended before one was complete, what there is counts alike. */
 static DlStatus
 judge(const DlFitJudging *j, Judged *judged, DlError *error)
@@ -141,7 +156,10 @@ judge(const DlFitJudging *j, Judged *judged, DlError *error)
 		for (int i = 0; i < judged->count; i++)
 			complete = complete || judged->trials[i].run;
 		if (!complete)
+		{
+			DL_TRY(check_incomplete(j, error));
 			*judged = (Judged) {NULL, j->choice->trials, j->choice->trial_count};
+		}
 	}
 	for (int i = 0; i < judged->count && judged->selection != NULL; i++)
 		dl_fit_smear(judged->selection, &judged->trials[i]);

@@ -16,7 +16,7 @@
 #define TIMING_SHARE 0.02
 #define TIMING_SECONDS 0.3
 
-/* Share of the time that is left which trials may be expected to take. */
+/* Share of the time that is left which trials may take: measuring and storing come after them. */
 #define TIME_USED 0.97
 
 typedef struct Queue
@@ -197,7 +197,7 @@ static double
 time_slot(const Queue *queue, int turn)
 {
 	int			rounds = (queue->waiting - turn + queue->parallel - 1) / queue->parallel;
-	double		left = queue->training->deadline - dl_fit_clock();
+	double		left = TIME_USED * (queue->training->deadline - dl_fit_clock());
 
 	return fmax(left / rounds, 1e-3);
 }

@@ -154,10 +154,28 @@ test_folds(void)
 	begin(&t, WAVE, 400);
 	t.request.split_by_column = false;
 	t.request.options.max_seconds = 0.02;
-	ok(fit_run(&t, NULL) == DL_OK, "with no time for all folds");
+	ok(fit_run(&t, NULL) == DL_OK, "with no time for folds");
+	model = fit_decode(&t);
+	ok(model != NULL && model->record.trials[0].fold == 0 && model->record.part_rows[DL_PART_VALIDATION] > 0, "the validation part judges");
+	dl_model_destroy(model);
+	fit_free(&t);
+
+	/* time is up before the trials begin, as where reading took it */
+	begin(&t, WAVE, 400);
+	t.request.split_by_column = false;
+	t.request.options.max_seconds = 100;
+	t.request.options.seconds_before = 99.99;
+	ok(fit_run(&t, NULL) == DL_OK, "with no time left for all folds");
 	model = fit_decode(&t);
 	ok(model != NULL && model->member_count >= 1 && model->member_count < 5, "what there is becomes the members");
 	dl_model_destroy(model);
+	fit_free(&t);
+	begin(&t, WAVE, 400);
+	t.request.split_by_column = false;
+	t.request.options.max_seconds = 100;
+	t.request.options.seconds_before = 99.99;
+	t.request.options.prediction_interval = 0.9;
+	ok(fit_run(&t, NULL) == DL_ERROR_DATA, "but has no interval");
 	fit_free(&t);
 }
 
