@@ -61,7 +61,7 @@ dl_fit_effort(const DlFitRequest *request)
 /*
  * The networks for tables, RealMLP (Holzmueller et al., 2024) with two hidden layers, the most useful first.  Each
  * differs from those before in what its numbers become or how its layers start, so that its errors
- * differ, and the average is better than any.  docs/tables.md has what each is worth.
+ * differ, and the average is better than any.  docs/benchmarks.md has what each part is worth.
  */
 typedef struct Variant
 {
