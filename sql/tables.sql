@@ -15,8 +15,8 @@ SELECT model, task, metric, value < 1 AS good FROM dl.train('price', 'houses', '
 SELECT count(*), count(DISTINCT (network, learning_rate)), bool_and(measure > 0 AND epochs = 10 AND best_epoch BETWEEN 1 AND 10),
 	   round(sum(weight)::numeric, 6) AS weight, bool_and((weight > 0) = (state = 'member')) FROM dl.trials('price');
 SELECT bool_and(target IN ('value', 'logarithm')) FROM dl.trials('price');
-SELECT count(*) FILTER (WHERE part = 'model' AND name = 'network') = max(value) FILTER (WHERE name = 'networks' AND part = 'model')::int AS as_many
-FROM (SELECT part, name, split_part(value, ',', 1) AS value FROM dl.summary('price')) s;
+SELECT sum(substring(value FROM 'trained (\d+) time')::int) FILTER (WHERE name = 'network') = max(substring(value FROM '^\d+')::int) FILTER (WHERE name = 'networks') AS as_many
+FROM dl.summary('price') WHERE part = 'model';
 SELECT (SELECT count(*) FROM dl.trials(dl.get('price'))) = (SELECT count(*) FROM dl.trials('price', 1)) AS same;
 
 -- effort

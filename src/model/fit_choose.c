@@ -258,7 +258,8 @@ explain(const DlFitRequest *request, const DlFitChoice *choice, int64_t rows, Li
 	if (o->batch_size == DL_UNSET)
 		add_line(lines, "batch_size: %d, by %lld training rows", choice->train.batch_size, (long long) rows);
 	if (isnan(o->learning_rate))
-		add_line(lines, "learning_rate: %g, schedule %s", choice->train.learning_rate,
+		add_line(lines, "learning_rate: %g%s, schedule %s", choice->train.learning_rate,
+				 o->network == NULL ? ", times a factor of each network" : "",
 				 dl_schedule_name(choice->train.schedule));
 }
 

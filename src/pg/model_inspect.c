@@ -180,6 +180,28 @@ parameter_count(const DlModel *model)
 	return sum;
 }
 
+/* A network, and what its members count together. */
+static void
+put_network(DlRows *rows, const DlModel *model, int network)
+{
+	double		weight = 0;
+	int			count = 0;
+	bool		log_target = false;
+
+	for (int i = 0; i < model->member_count; i++)
+		if (model->members[i].network == network)
+		{
+			weight += model->members[i].weight;
+			count++;
+			log_target = log_target || model->members[i].target.log;
+		}
+	if (model->member_count == 1)
+		put(rows, "model", "network", "%s", model->networks[network].text);
+	else
+		put(rows, "model", "network", "%s, trained %d time%s, weight %.3g%s", model->networks[network].text, count,
+			plural(count), weight, log_target ? ", of the logarithm" : "");
+}
+
 static void
 put_model(DlRows *rows, const DlModel *model)
 {
@@ -194,13 +216,8 @@ put_model(DlRows *rows, const DlModel *model)
 		put(rows, "model", "temperature", "%.4g", model->temperature);
 	if (model->member_count > 1)
 		put(rows, "model", "networks", "%d, whose results are averaged by weight", model->member_count);
-	for (int i = 0; i < model->member_count; i++)
-	{
-		const DlModelMember *member = &model->members[i];
-
-		put(rows, "model", "network", model->member_count > 1 ? "%s, weight %.3g%s" : "%s",
-			model->networks[member->network].text, member->weight, member->target.log ? ", of the logarithm" : "");
-	}
+	for (int i = 0; i < model->network_count; i++)
+		put_network(rows, model, i);
 	put(rows, "model", "parameters", INT64_FORMAT, parameter_count(model));
 }
 
