@@ -170,7 +170,7 @@ typedef struct DlFitResult
 	void	   *bytes;			/* the model; in the arena given */
 	size_t		length;
 	int64_t		rows;
-	int			epochs;			/* run by the first member */
+	int			epochs;			/* run by the member with the greatest weight */
 	const char *metric;
 	const char *metric_part;
 	double		value;

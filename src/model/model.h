@@ -75,8 +75,8 @@ typedef struct DlTrainRecord
 	const char *choices;		/* what was chosen from the data, and why; one line each */
 	DlTrainSettings settings;
 	int			threads;
-	int			best_epoch;		/* of the first member */
-	int			epoch_count;	/* of the first member */
+	int			best_epoch;		/* of the member with the greatest weight */
+	int			epoch_count;	/* of the same */
 	DlEpoch    *epochs;			/* its learning curve */
 	int			trial_count;
 	DlTrialRecord *trials;		/* in the order of training */
