@@ -4,7 +4,7 @@
  *
  * Rows come by the million, and most columns are plain numbers: those are read
  * by loops that call nothing and hardly branch.  What they cannot take (infinity,
- * NaN) goes again through dl_column_source_encode(), which says what is wrong.
+ * NaN) goes through dl_column_source_try() by itself.
  */
 #include "pg/column_source.h"
 
@@ -166,22 +166,45 @@ encode_singles(const DlColumnRun *run, const Row *row, uint32_t *words)
 	return subtract_offsets((const float *) words, run->float_offsets, count, words);
 }
 
-static inline void
+static inline Row
+row_of_run(const Row *row, const DlColumnRun *run)
+{
+	Row			part = *row;
+
+	part.values += (Size) run->sources->position * row->value_step;
+	part.nulls += (Size) run->sources->position * row->null_step;
+	return part;
+}
+
+/* False when some value cannot be encoded. */
+static inline bool
 encode(const DlColumnRuns *runs, const Row *row, uint32_t *features)
 {
 	for (int r = 0; r < runs->count; r++)
 	{
 		const DlColumnRun *run = &runs->runs[r];
-		DlColumnSource *first = run->sources;
-		uint32_t   *words = features + first->column->first_word;
-		Row			part = *row;
+		uint32_t   *words = features + run->sources->column->first_word;
+		Row			part = row_of_run(row, run);
 
-		part.values += (Size) first->position * row->value_step;
-		part.nulls += (Size) first->position * row->null_step;
 		if (run->plain && likely(run->single ? encode_singles(run, &part, words) : encode_doubles(run, &part, words)))
 			continue;
 		for (int i = 0; i < run->count; i++)
-			dl_column_source_encode(&first[i], value_at(&part, i), null_at(&part, i), features);
+			if (!dl_column_source_try(&run->sources[i], value_at(&part, i), null_at(&part, i), features))
+				return false;
+	}
+	return true;
+}
+
+/* Raises the error of the first value that cannot be encoded. */
+static void
+report(const DlColumnRuns *runs, const Row *row, uint32_t *features)
+{
+	for (int r = 0; r < runs->count; r++)
+	{
+		Row			part = row_of_run(row, &runs->runs[r]);
+
+		for (int i = 0; i < runs->runs[r].count; i++)
+			dl_column_source_encode(&runs->runs[r].sources[i], value_at(&part, i), null_at(&part, i), features);
 	}
 }
 
@@ -192,7 +215,8 @@ dl_column_runs_encode_arguments(const DlColumnRuns *runs, const NullableDatum *a
 		(const char *) &arguments->value, sizeof(NullableDatum), (const char *) &arguments->isnull, sizeof(NullableDatum)
 	};
 
-	encode(runs, &row, features);
+	if (unlikely(!encode(runs, &row, features)))
+		report(runs, &row, features);
 }
 
 void
@@ -200,7 +224,16 @@ dl_column_runs_encode_values(const DlColumnRuns *runs, const Datum *values, cons
 {
 	Row			row = {(const char *) values, sizeof(Datum), (const char *) nulls, sizeof(bool)};
 
-	encode(runs, &row, features);
+	if (unlikely(!encode(runs, &row, features)))
+		report(runs, &row, features);
+}
+
+bool
+dl_column_runs_try_values(const DlColumnRuns *runs, const Datum *values, const bool *nulls, uint32_t *features)
+{
+	Row			row = {(const char *) values, sizeof(Datum), (const char *) nulls, sizeof(bool)};
+
+	return encode(runs, &row, features);
 }
 
 bool

@@ -163,6 +163,17 @@ encode_literal(DlColumnSource *s, Datum value, uint32_t *words)
 	dl_encode_for_scoring(&s->type, column, typed, false, words);
 }
 
+bool
+dl_column_source_try(DlColumnSource *s, Datum value, bool isnull, uint32_t *features)
+{
+	uint32_t   *words = features + s->column->first_word;
+
+	if (!s->literal || isnull)
+		return dl_encode_try(&s->type, s->column, value, isnull, words);
+	encode_literal(s, value, words);
+	return true;
+}
+
 void
 dl_column_source_encode(DlColumnSource *s, Datum value, bool isnull, uint32_t *features)
 {

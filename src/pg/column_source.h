@@ -27,7 +27,11 @@ extern void dl_column_source_set(DlColumnSource *source, const DlColumn *column,
 /* The same for all columns of a model: by name, or by position where the row is ROW(...). */
 extern void dl_column_sources_match(const DlModel *model, TupleDesc tupdesc, DlColumnSource *sources);
 
-/* One value into the words of a row's features. */
+/*
+ * One value into the words of a row's features.  try gives false where the other
+ * raises an error because of the value; what is wrong with a literal, which all rows share, both raise.
+ */
+extern bool dl_column_source_try(DlColumnSource *source, Datum value, bool isnull, uint32_t *features);
 extern void dl_column_source_encode(DlColumnSource *source, Datum value, bool isnull, uint32_t *features);
 
 /*
@@ -58,6 +62,10 @@ extern void dl_column_runs_set(DlColumnRuns *runs, DlColumnSource *sources, int 
 extern void dl_column_runs_encode_arguments(const DlColumnRuns *runs, const NullableDatum *arguments, uint32_t *features);
 extern void dl_column_runs_encode_values(const DlColumnRuns *runs, const Datum *values, const bool *nulls,
 										 uint32_t *features);
+
+/* The same, false where that raises an error because of a value. */
+extern bool dl_column_runs_try_values(const DlColumnRuns *runs, const Datum *values, const bool *nulls,
+									  uint32_t *features);
 
 /* The same from an array's float4 elements as they lie in memory; false when some column is read otherwise. */
 extern bool dl_column_runs_encode_floats(const DlColumnRuns *runs, const float4 *values, uint32_t *features);

@@ -355,48 +355,65 @@ dl_encode_not_finite(const char *column, double value)
 			 errhint("Leave such rows out by a WHERE clause, or make them NULL.")));
 }
 
-int64
-dl_datum_moment(const DlInputType *type, const char *column, Datum value)
+/* False for infinity, which *moment has the sign of. */
+static bool
+finite_moment(const DlInputType *type, Datum value, int64 *moment)
 {
 	if (type->source == DL_INPUT_DATE)
 	{
 		DateADT		date = DatumGetDateADT(value);
 
-		if (DATE_NOT_FINITE(date))
-			dl_encode_not_finite(column, date < 0 ? -INFINITY : INFINITY);
-		return (int64) date * USECS_PER_DAY;
+		*moment = (int64) date * USECS_PER_DAY;
+		return !DATE_NOT_FINITE(date);
 	}
-	else
-	{
-		Timestamp	timestamp = DatumGetTimestamp(value);
-
-		if (TIMESTAMP_NOT_FINITE(timestamp))
-			dl_encode_not_finite(column, timestamp < 0 ? -INFINITY : INFINITY);
-		return timestamp;
-	}
+	*moment = DatumGetTimestamp(value);
+	return !TIMESTAMP_NOT_FINITE(*moment);
 }
 
-static void
+int64
+dl_datum_moment(const DlInputType *type, const char *column, Datum value)
+{
+	int64		moment;
+
+	if (!finite_moment(type, value, &moment))
+		dl_encode_not_finite(column, moment < 0 ? -INFINITY : INFINITY);
+	return moment;
+}
+
+/* Elements that are NULL are missing. */
+static bool
 encode_array(const DlInputType *type, const DlColumn *column, Datum value, uint32_t *words)
 {
 	double	   *numbers = palloc(sizeof(double) * (Size) column->words);
+	bool		fits = dl_datum_array(type, value, column->words, numbers);
 
-	if (!dl_datum_array(type, value, column->words, numbers))
+	for (int i = 0; fits && i < column->words; i++)
 	{
-		int			length = dl_datum_array_length(type, value);
+		words[i] = isnan(numbers[i]) ? DL_WORD_MISSING : dl_encode_number(numbers[i], column->offset);
+		fits = isnan(numbers[i]) || dl_word_is_finite(words[i]);
+	}
+	pfree(numbers);
+	return fits;
+}
 
+static void
+report_array(const DlInputType *type, const DlColumn *column, Datum value)
+{
+	int			length = dl_datum_array_length(type, value);
+	double	   *numbers;
+
+	if (length != column->words)
 		ereport(ERROR,
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 				 length < 0 ?
 				 errmsg("array of column \"%s\" has more than one dimension", column->name) :
 				 errmsg("array of column \"%s\" has %d elements, the model was trained with %d", column->name, length,
 						column->words)));
-	}
-	for (int i = 0; i < column->words; i++)
-	{
-		words[i] = isnan(numbers[i]) ? DL_WORD_MISSING : dl_encode_finite(column->name, numbers[i], column->offset);
-	}
-	pfree(numbers);
+	numbers = palloc(sizeof(double) * (Size) length);
+	if (dl_datum_array(type, value, length, numbers))
+		for (int i = 0; i < length; i++)
+			if (!isnan(numbers[i]))
+				dl_encode_finite(column->name, numbers[i], column->offset);
 }
 
 void
@@ -434,33 +451,52 @@ encode_text(DlInputType *type, const DlColumn *column, Datum value, uint32_t *wo
 		pfree(copy);
 }
 
-void
-dl_encode_for_scoring(DlInputType *type, const DlColumn *column, Datum value, bool isnull, uint32_t *words)
+bool
+dl_encode_try(DlInputType *type, const DlColumn *column, Datum value, bool isnull, uint32_t *words)
 {
+	int64		moment;
+
 	if (isnull)
 	{
 		dl_encode_missing(column, words);
-		return;
+		return true;
 	}
 	switch (column->kind)
 	{
 		case DL_COLUMN_NUMBER:
-			{
-				double		number = dl_datum_number(type->source, value);
-
-				words[0] = dl_encode_finite(column->name, number, column->offset);
-				break;
-			}
+			words[0] = dl_encode_number(dl_datum_number(type->source, value), column->offset);
+			return dl_word_is_finite(words[0]);
 		case DL_COLUMN_CATEGORY:
 		case DL_COLUMN_TEXT:
 			encode_text(type, column, value, words);
-			break;
+			return true;
 		case DL_COLUMN_DATE:
 		case DL_COLUMN_TIMESTAMP:
-			dl_encode_moment(dl_datum_moment(type, column->name, value), column->offset, column->words, (float *) words);
-			break;
+			if (!finite_moment(type, value, &moment))
+				return false;
+			dl_encode_moment(moment, column->offset, column->words, (float *) words);
+			return true;
 		case DL_COLUMN_ARRAY:
-			encode_array(type, column, value, words);
-			break;
+			return encode_array(type, column, value, words);
 	}
+	return false;
+}
+
+static void
+report_value(const DlInputType *type, const DlColumn *column, Datum value)
+{
+	if (column->kind == DL_COLUMN_NUMBER)
+		dl_encode_not_finite(column->name, dl_datum_number(type->source, value));
+	else if (column->kind == DL_COLUMN_ARRAY)
+		report_array(type, column, value);
+	else
+		dl_datum_moment(type, column->name, value);
+	elog(ERROR, "column \"%s\" cannot be encoded", column->name);
+}
+
+void
+dl_encode_for_scoring(DlInputType *type, const DlColumn *column, Datum value, bool isnull, uint32_t *words)
+{
+	if (unlikely(!dl_encode_try(type, column, value, isnull, words)))
+		report_value(type, column, value);
 }

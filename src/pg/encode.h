@@ -89,8 +89,10 @@ extern void dl_encode_text_words(const DlColumn *column, const char *text, Size 
 
 /*
  * Encodes one value for scoring: words of column, whose vocabulary is only looked
- * up.  Errors name the column.
+ * up.  try gives false for a value that the model cannot take (infinity, an array of
+ * another length); the other raises the error, which names the column.
  */
+extern bool dl_encode_try(DlInputType *type, const DlColumn *column, Datum value, bool isnull, uint32_t *words);
 extern void dl_encode_for_scoring(DlInputType *type, const DlColumn *column, Datum value, bool isnull, uint32_t *words);
 
 /* Encodes a finite number; shared by training and scoring so that both agree to the bit. */

@@ -3,9 +3,7 @@
  *    One call site of a scoring function, over many rows.
  *
  * What does not change from row to row (the model, its columns, the types of the
- * arguments) is found out once and kept in fn_extra.  A model found by name
- * is looked up again only when the registry says that something changed, or
- * when the user or the name is another.
+ * arguments) is found out once and kept in fn_extra.
  */
 #include "pg/predict_call.h"
 
@@ -58,9 +56,10 @@ set_positions(DlPredictCall *call, FunctionCallInfo fcinfo)
 
 /* Everything that depends on the model. */
 static void
-use_model(DlPredictCall *call, FunctionCallInfo fcinfo, const DlModel *model)
+use_model(DlPredictCall *call, FunctionCallInfo fcinfo)
 {
-	MemoryContext old = MemoryContextSwitchTo(call->model_context);
+	const DlModel *model = call->use.model;
+	MemoryContext old = MemoryContextSwitchTo(call->use.context);
 	DlError		error;
 
 	call->model = model;
@@ -75,65 +74,24 @@ use_model(DlPredictCall *call, FunctionCallInfo fcinfo, const DlModel *model)
 	call->width = dl_model_result_width(model);
 	call->results = palloc0(sizeof(double) * (Size) call->width);
 	call->features = palloc0(sizeof(uint32_t) * (Size) Max(model->feature_words, 1));
-	DL_CHECK(dl_scorer_create(dl_arena_for_context(call->model_context, 0), model, 1, &call->scorer, &error), &error);
+	DL_CHECK(dl_scorer_create(dl_arena_for_context(call->use.context, 0), model, 1, &call->scorer, &error), &error);
 	MemoryContextSwitchTo(old);
-}
-
-/* Without a scorer a call is not ready: so it stays when an error comes before use_model() is through. */
-static void
-forget_model(DlPredictCall *call)
-{
-	call->scorer = NULL;
-	call->model = NULL;
-	MemoryContextReset(call->model_context);
-}
-
-static bool
-same_name(const DlPredictCall *call, Datum name)
-{
-	text	   *packed = DatumGetTextPP(name);
-	Size		length = VARSIZE_ANY_EXHDR(packed);
-
-	return strlen(call->name) == length && memcmp(call->name, VARDATA_ANY(packed), length) == 0;
-}
-
-static void
-find_by_name(DlPredictCall *call, FunctionCallInfo fcinfo)
-{
-	if (call->scorer != NULL && likely(dl_registry_current(&call->handle)) &&
-		(call->constant || same_name(call, PG_GETARG_DATUM(0))))
-		return;
-	forget_model(call);
-	call->name = MemoryContextStrdup(call->model_context, TextDatumGetCString(PG_GETARG_DATUM(0)));
-	dl_registry_open(call->name, 0, DL_RIGHT_USE, call->model_context, &call->handle);
-	use_model(call, fcinfo, call->handle.model);
-}
-
-static void
-find_by_value(DlPredictCall *call, FunctionCallInfo fcinfo)
-{
-	const DlModel *model = dl_model_argument(&call->argument, PG_GETARG_DATUM(0), call->constant, call->context);
-
-	if (call->scorer != NULL && likely(model == call->model))
-		return;
-	forget_model(call);
-	use_model(call, fcinfo, model);
+	call->use.ready = true;
 }
 
 /*
  * Only a constant is.  A parameter is not: PL/pgSQL keeps an expression for the whole
  * transaction, while its variables, which are the parameters, change.
  */
-static bool
-model_is_constant(const FmgrInfo *flinfo)
+bool
+dl_predict_model_is_constant(const Node *expression)
 {
-	Node	   *expression = flinfo->fn_expr;
 	List	   *arguments = NIL;
 
 	if (expression != NULL && IsA(expression, FuncExpr))
-		arguments = ((FuncExpr *) expression)->args;
+		arguments = ((const FuncExpr *) expression)->args;
 	else if (expression != NULL && IsA(expression, OpExpr))
-		arguments = ((OpExpr *) expression)->args;
+		arguments = ((const OpExpr *) expression)->args;
 	return arguments != NIL && IsA(linitial(arguments), Const);
 }
 
@@ -144,13 +102,11 @@ create_call(FunctionCallInfo fcinfo)
 	MemoryContext old = MemoryContextSwitchTo(flinfo->fn_mcxt);
 	DlPredictCall *call = palloc0(sizeof(DlPredictCall));
 
-	call->context = flinfo->fn_mcxt;
-	call->model_context = AllocSetContextCreate(flinfo->fn_mcxt, "dl predict model", ALLOCSET_DEFAULT_SIZES);
+	dl_model_use_init(&call->use, flinfo->fn_mcxt, get_fn_expr_argtype(flinfo, 0),
+					  dl_predict_model_is_constant(flinfo->fn_expr));
 	call->row_type_context = AllocSetContextCreate(flinfo->fn_mcxt, "dl predict row type", ALLOCSET_SMALL_SIZES);
 	call->row_context = AllocSetContextCreate(flinfo->fn_mcxt, "dl predict row", ALLOCSET_DEFAULT_SIZES);
 	call->count = fcinfo->nargs - 1;
-	call->by_value = get_fn_expr_argtype(flinfo, 0) != TEXTOID;
-	call->constant = model_is_constant(flinfo);
 	set_arguments(call, fcinfo);
 	flinfo->fn_extra = call;
 	MemoryContextSwitchTo(old);
@@ -249,13 +205,9 @@ dl_predict_call(FunctionCallInfo fcinfo)
 	if (unlikely(call == NULL))
 		call = create_call(fcinfo);
 	if (unlikely(PG_ARGISNULL(0)))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("model must not be NULL")));
-	if (call->by_value)
-		find_by_value(call, fcinfo);
-	else
-		find_by_name(call, fcinfo);
+		dl_model_use_null();
+	if (unlikely(dl_model_use_find(&call->use, PG_GETARG_DATUM(0))))
+		use_model(call, fcinfo);
 	if (call->arguments != DL_ARGUMENTS_POSITION && PG_ARGISNULL(1))
 		return NULL;
 

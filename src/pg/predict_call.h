@@ -11,8 +11,7 @@
 #include "fmgr.h"
 #include "model/model.h"
 #include "pg/column_source.h"
-#include "pg/model_value.h"
-#include "pg/registry.h"
+#include "pg/model_use.h"
 #include "utils/typcache.h"
 
 typedef enum DlArguments
@@ -24,18 +23,10 @@ typedef enum DlArguments
 
 typedef struct DlPredictCall
 {
-	MemoryContext context;		/* of the call site: flinfo->fn_mcxt */
-	MemoryContext model_context;	/* pins model and all that depends on it; reset with each new model */
 	MemoryContext row_type_context; /* what depends on the type of the rows; reset with each new one */
 	MemoryContext row_context;	/* reset for each row that allocates */
-
-	/* which model */
-	bool		by_value;
-	bool		constant;		/* the first argument is the same in every call */
-	char	   *name;
-	DlRegistryHandle handle;
-	DlModelArgument argument;
-	const DlModel *model;
+	DlModelUse	use;
+	const DlModel *model;		/* of use */
 
 	/* where its columns are */
 	DlArguments arguments;
@@ -51,7 +42,7 @@ typedef struct DlPredictCall
 	bool	   *nulls;
 	bool		may_allocate;
 
-	DlScorer   *scorer;			/* NULL: no model yet */
+	DlScorer   *scorer;
 	uint32_t   *features;
 	double	   *results;
 	int32_t		width;
@@ -65,5 +56,8 @@ extern DlPredictCall *dl_predict_call(FunctionCallInfo fcinfo);
 
 /* Scores the row; results[width] is filled. */
 extern void dl_predict_score(DlPredictCall *call);
+
+/* True when the first argument of a call is a constant. */
+extern bool dl_predict_model_is_constant(const Node *expression);
 
 #endif							/* DL_PG_PREDICT_CALL_H */

@@ -16,7 +16,12 @@
 
 #define MOST_THREADS 256
 
+#define MOST_BATCH_ROWS 65536
+
+static int	batch_rows;
+static bool batched_scoring;
 static int	max_training_memory;
+static bool require_batched_scoring;
 static int	threads;
 static int	training_memory;
 static bool training_worker;
@@ -24,12 +29,33 @@ static bool training_worker;
 void
 dl_settings_init(void)
 {
+	DefineCustomIntVariable("deep_learning.batch_rows",
+							"Sets how many rows are scored together at most.",
+							"Fewer are where a row takes long to score, or where a query may need few rows only.",
+							&batch_rows,
+							512, 1, MOST_BATCH_ROWS,
+							PGC_USERSET, 0, NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("deep_learning.batched_scoring",
+							 "Scores rows in batches in the executor.",
+							 "When off, the functions that score are called row by row.  The answers are the same.",
+							 &batched_scoring,
+							 true,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+
 	DefineCustomIntVariable("deep_learning.max_training_memory",
 							"Sets the highest effective value of deep_learning.training_memory.",
 							"A greater deep_learning.training_memory counts as this much.",
 							&max_training_memory,
 							8 * 1024 * 1024, 1024, MAX_KILOBYTES,
 							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("deep_learning.require_batched_scoring",
+							 "Makes it an error when a scoring function is called row by row.",
+							 "For tests of what is scored in batches.",
+							 &require_batched_scoring,
+							 false,
+							 PGC_USERSET, GUC_NOT_IN_SAMPLE, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("deep_learning.threads",
 							"Sets the number of threads that one training computes with.",
@@ -51,6 +77,24 @@ dl_settings_init(void)
 							 &training_worker,
 							 true,
 							 PGC_USERSET, 0, NULL, NULL, NULL);
+}
+
+int
+dl_setting_batch_rows(void)
+{
+	return batch_rows;
+}
+
+bool
+dl_setting_batched_scoring(void)
+{
+	return batched_scoring;
+}
+
+bool
+dl_setting_require_batched_scoring(void)
+{
+	return require_batched_scoring;
 }
 
 Size

@@ -9,6 +9,15 @@
 /* Registers all settings; called once per process, when the library is loaded. */
 extern void dl_settings_init(void);
 
+/* Rows that are scored together at most. */
+extern int	dl_setting_batch_rows(void);
+
+/* Whether the planner puts scoring into nodes of its own. */
+extern bool dl_setting_batched_scoring(void);
+
+/* Whether a scoring function may not be called row by row: for tests. */
+extern bool dl_setting_require_batched_scoring(void);
+
 /* Bytes that the rows of one training may take in memory before they go to temporary files. */
 extern Size dl_setting_training_memory(void);
 
