@@ -8,7 +8,10 @@
  */
 #include "pg/column_source.h"
 
+#include "catalog/pg_type.h"
 #include "pg/compat.h"
+#include "utils/array.h"
+#include "utils/lsyscache.h"
 
 /* Where the values of a row are; the steps are constants wherever this is used. */
 typedef struct Row
@@ -236,8 +239,9 @@ dl_column_runs_try_values(const DlColumnRuns *runs, const Datum *values, const b
 	return encode(runs, &row, features);
 }
 
-bool
-dl_column_runs_encode_floats(const DlColumnRuns *runs, const float4 *values, uint32_t *features)
+/* From an array's float4 elements as they lie in memory; false when some column is read otherwise. */
+static bool
+encode_floats(const DlColumnRuns *runs, const float4 *values, uint32_t *features)
 {
 	const DlColumnRun *run = runs->runs;
 	uint32_t   *words;
@@ -246,4 +250,40 @@ dl_column_runs_encode_floats(const DlColumnRuns *runs, const float4 *values, uin
 		return false;
 	words = features + run->sources->column->first_word;
 	return subtract_offsets(values, run->float_offsets, run->count, words);
+}
+
+static bool
+encode_array(const DlColumnRuns *runs, const DlModel *model, Datum value, bool raise, uint32_t *features)
+{
+	ArrayType  *array = DatumGetArrayTypeP(value);
+	Oid			element = ARR_ELEMTYPE(array);
+	int16		length;
+	bool		by_value;
+	char		align;
+	Datum	   *values;
+	bool	   *nulls;
+	int			count;
+
+	if (element == FLOAT4OID && ARR_NDIM(array) == 1 && ARR_DIMS(array)[0] == model->column_count &&
+		!ARR_HASNULL(array) && encode_floats(runs, (float4 *) ARR_DATA_PTR(array), features))
+		return true;
+	get_typlenbyvalalign(element, &length, &by_value, &align);
+	deconstruct_array(array, element, length, by_value, align, &values, &nulls, &count);
+	if (raise && count != model->column_count)
+		dl_column_sources_wrong_count(model, count);
+	if (raise)
+		dl_column_runs_encode_values(runs, values, nulls, features);
+	return raise || (count == model->column_count && dl_column_runs_try_values(runs, values, nulls, features));
+}
+
+void
+dl_column_runs_encode_array(const DlColumnRuns *runs, const DlModel *model, Datum array, uint32_t *features)
+{
+	encode_array(runs, model, array, true, features);
+}
+
+bool
+dl_column_runs_try_array(const DlColumnRuns *runs, const DlModel *model, Datum array, uint32_t *features)
+{
+	return encode_array(runs, model, array, false, features);
 }

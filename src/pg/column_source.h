@@ -67,8 +67,9 @@ extern void dl_column_runs_encode_values(const DlColumnRuns *runs, const Datum *
 extern bool dl_column_runs_try_values(const DlColumnRuns *runs, const Datum *values, const bool *nulls,
 									  uint32_t *features);
 
-/* The same from an array's float4 elements as they lie in memory; false when some column is read otherwise. */
-extern bool dl_column_runs_encode_floats(const DlColumnRuns *runs, const float4 *values, uint32_t *features);
+/* The same from the elements of an array, of which there must be one for each column. */
+extern void dl_column_runs_encode_array(const DlColumnRuns *runs, const DlModel *model, Datum array, uint32_t *features);
+extern bool dl_column_runs_try_array(const DlColumnRuns *runs, const DlModel *model, Datum array, uint32_t *features);
 
 extern void dl_column_sources_wrong_count(const DlModel *model, int got) pg_attribute_noreturn();
 

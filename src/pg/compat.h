@@ -80,4 +80,28 @@ extern bool pq_check_connection(void);
 #define dl_executor_run_compat(desc) ExecutorRun(desc, ForwardScanDirection, 0, true)
 #endif
 
+/* Up to version 13 ModifyTable has a list of plans. */
+#if PG_VERSION_NUM >= 140000
+#define dl_each_modify_table_plan_compat(each, node, visit, context) ((void) 0)
+#define dl_is_tid_range_scan_compat(plan) IsA(plan, TidRangeScan)
+#define dl_set_plan_synchronous_compat(plan) ((plan)->async_capable = false)
+#else
+#define dl_each_modify_table_plan_compat(each, node, visit, context) each((node)->plans, visit, context)
+#define dl_is_tid_range_scan_compat(plan) false
+#define dl_set_plan_synchronous_compat(plan) ((void) 0)
+#endif
+
+#if PG_VERSION_NUM >= 150000
+#define dl_has_run_condition_compat(window) ((window)->runCondition != NIL || (window)->plan.qual != NIL)
+#else
+#define dl_has_run_condition_compat(window) false
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#define dl_may_execute_compat(function) \
+	object_aclcheck(ProcedureRelationId, function, GetUserId(), ACL_EXECUTE)
+#else
+#define dl_may_execute_compat(function) pg_proc_aclcheck(function, GetUserId(), ACL_EXECUTE)
+#endif
+
 #endif							/* DL_PG_COMPAT_H */

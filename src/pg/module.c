@@ -14,6 +14,7 @@
 
 #include "pg/compat.h"
 #include "pg/model_cache.h"
+#include "pg/score_plan.h"
 #include "pg/settings.h"
 
 PG_MODULE_MAGIC;
@@ -27,6 +28,8 @@ _PG_init(void)
 
 	dl_settings_init();
 	dl_model_cache_init();
+	dl_score_node_init();
+	dl_score_plan_init();
 
 	/* last: a setting of our prefix that is not known by then is a mistake */
 	MarkGUCPrefixReserved("deep_learning");

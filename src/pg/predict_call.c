@@ -7,7 +7,6 @@
  */
 #include "pg/predict_call.h"
 
-#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
@@ -17,7 +16,6 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/typcache.h"
 
 /* Reads the argument types once; rows and arrays are taken apart later. */
 static void
@@ -63,7 +61,7 @@ use_model(DlPredictCall *call, FunctionCallInfo fcinfo)
 	DlError		error;
 
 	call->model = model;
-	call->row_type = InvalidOid;
+	call->row.type = InvalidOid;
 	call->sources = palloc0(sizeof(DlColumnSource) * (Size) Max(model->column_count, 1));
 	set_positions(call, fcinfo);
 	if (call->arguments != DL_ARGUMENTS_ROW)
@@ -104,7 +102,7 @@ create_call(FunctionCallInfo fcinfo)
 
 	dl_model_use_init(&call->use, flinfo->fn_mcxt, get_fn_expr_argtype(flinfo, 0),
 					  dl_predict_model_is_constant(flinfo->fn_expr));
-	call->row_type_context = AllocSetContextCreate(flinfo->fn_mcxt, "dl predict row type", ALLOCSET_SMALL_SIZES);
+	dl_row_reader_init(&call->row, flinfo->fn_mcxt);
 	call->row_context = AllocSetContextCreate(flinfo->fn_mcxt, "dl predict row", ALLOCSET_DEFAULT_SIZES);
 	call->count = fcinfo->nargs - 1;
 	set_arguments(call, fcinfo);
@@ -113,71 +111,21 @@ create_call(FunctionCallInfo fcinfo)
 	return call;
 }
 
-/* A table's type may be altered between two rows; its entry in the type cache tells.  Types of records never change. */
-static bool
-same_row_type(const DlPredictCall *call, Oid type, int32 typmod)
-{
-	return type == call->row_type && typmod == call->row_typmod &&
-		(call->row_entry == NULL || call->row_entry->tupDesc_identifier == call->row_identifier);
-}
-
 static void
-set_row_type(DlPredictCall *call, Oid type, int32 typmod)
+encode_row(DlPredictCall *call, Datum value)
 {
-	MemoryContext old = MemoryContextSwitchTo(call->row_type_context);
+	DlRowReader *row = &call->row;
 
-	call->row_type = InvalidOid;
-	MemoryContextReset(call->row_type_context);
-	call->tupdesc = lookup_rowtype_tupdesc_copy(type, typmod);
-	call->row_entry = type == RECORDOID ? NULL : lookup_type_cache(type, TYPECACHE_TUPDESC);
-	call->row_identifier = call->row_entry == NULL ? 0 : call->row_entry->tupDesc_identifier;
-	call->values = palloc(sizeof(Datum) * (Size) Max(call->tupdesc->natts, 1));
-	call->nulls = palloc(sizeof(bool) * (Size) Max(call->tupdesc->natts, 1));
-	dl_column_sources_match(call->model, call->tupdesc, call->sources);
-	dl_column_runs_set(&call->runs, call->sources, call->model->column_count);
-	MemoryContextSwitchTo(old);
-	call->row_type = type;
-	call->row_typmod = typmod;
-}
+	if (unlikely(dl_row_reader_read(row, value)))
+	{
+		MemoryContext old = MemoryContextSwitchTo(row->context);
 
-static void
-encode_row(DlPredictCall *call, Datum row)
-{
-	HeapTupleHeader header = DatumGetHeapTupleHeader(row);
-	Oid			type = HeapTupleHeaderGetTypeId(header);
-	int32		typmod = HeapTupleHeaderGetTypMod(header);
-	HeapTupleData tuple;
-
-	if (unlikely(!same_row_type(call, type, typmod)))
-		set_row_type(call, type, typmod);
-	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
-	ItemPointerSetInvalid(&tuple.t_self);
-	tuple.t_tableOid = InvalidOid;
-	tuple.t_data = header;
-	heap_deform_tuple(&tuple, call->tupdesc, call->values, call->nulls);
-	dl_column_runs_encode_values(&call->runs, call->values, call->nulls, call->features);
-}
-
-static void
-encode_array(DlPredictCall *call, Datum value)
-{
-	ArrayType  *array = DatumGetArrayTypeP(value);
-	Oid			element = ARR_ELEMTYPE(array);
-	int16		length;
-	bool		by_value;
-	char		align;
-	Datum	   *values;
-	bool	   *nulls;
-	int			count;
-
-	if (element == FLOAT4OID && ARR_NDIM(array) == 1 && ARR_DIMS(array)[0] == call->model->column_count &&
-		!ARR_HASNULL(array) && dl_column_runs_encode_floats(&call->runs, (float4 *) ARR_DATA_PTR(array), call->features))
-		return;
-	get_typlenbyvalalign(element, &length, &by_value, &align);
-	deconstruct_array(array, element, length, by_value, align, &values, &nulls, &count);
-	if (count != call->model->column_count)
-		dl_column_sources_wrong_count(call->model, count);
-	dl_column_runs_encode_values(&call->runs, values, nulls, call->features);
+		dl_column_sources_match(call->model, row->tupdesc, call->sources);
+		dl_column_runs_set(&call->runs, call->sources, call->model->column_count);
+		dl_row_reader_accept(row);
+		MemoryContextSwitchTo(old);
+	}
+	dl_column_runs_encode_values(&call->runs, row->values, row->nulls, call->features);
 }
 
 static void
@@ -189,7 +137,7 @@ encode_arguments(DlPredictCall *call, FunctionCallInfo fcinfo)
 			encode_row(call, PG_GETARG_DATUM(1));
 			break;
 		case DL_ARGUMENTS_ARRAY:
-			encode_array(call, PG_GETARG_DATUM(1));
+			dl_column_runs_encode_array(&call->runs, call->model, PG_GETARG_DATUM(1), call->features);
 			break;
 		case DL_ARGUMENTS_POSITION:
 			dl_column_runs_encode_arguments(&call->runs, fcinfo->args + 1, call->features);

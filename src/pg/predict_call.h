@@ -12,7 +12,7 @@
 #include "model/model.h"
 #include "pg/column_source.h"
 #include "pg/model_use.h"
-#include "utils/typcache.h"
+#include "pg/row_reader.h"
 
 typedef enum DlArguments
 {
@@ -23,7 +23,6 @@ typedef enum DlArguments
 
 typedef struct DlPredictCall
 {
-	MemoryContext row_type_context; /* what depends on the type of the rows; reset with each new one */
 	MemoryContext row_context;	/* reset for each row that allocates */
 	DlModelUse	use;
 	const DlModel *model;		/* of use */
@@ -33,13 +32,7 @@ typedef struct DlPredictCall
 	int			count;			/* of arguments after the model */
 	DlColumnSource *sources;	/* one a column of the model */
 	DlColumnRuns runs;			/* of them */
-	Oid			row_type;		/* of the last composite argument */
-	int32		row_typmod;
-	TypeCacheEntry *row_entry;	/* of row_type; NULL for records */
-	uint64		row_identifier; /* of the tuple descriptor in row_entry */
-	TupleDesc	tupdesc;		/* copied */
-	Datum	   *values;			/* of tupdesc or array */
-	bool	   *nulls;
+	DlRowReader row;			/* of a composite argument */
 	bool		may_allocate;
 
 	DlScorer   *scorer;

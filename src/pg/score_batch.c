@@ -1,0 +1,100 @@
+/*
+ * score_batch.c
+ *    The rows of one batch: columns of the child that are handed on.
+ */
+#include "pg/score_batch.h"
+
+#include "utils/datum.h"
+#include "utils/memutils.h"
+
+#include "pg/compat.h"
+
+#define PIECE_BYTES ((Size) 64 * 1024)
+
+void
+dl_score_batch_init(DlScoreBatch *batch, int columns, MemoryContext context)
+{
+	memset(batch, 0, sizeof(*batch));
+	batch->context = context;
+	batch->data = AllocSetContextCreate(context, "dl score batch", 0, 2 * PIECE_BYTES, 32 * PIECE_BYTES);
+	batch->count = columns;
+	batch->columns = MemoryContextAllocZero(context, sizeof(DlForwarded) * (Size) Max(columns, 1));
+}
+
+void
+dl_score_batch_begin(DlScoreBatch *batch, int room)
+{
+	batch->rows = 0;
+	batch->piece_left = 0;
+	MemoryContextReset(batch->data);
+	if (room <= batch->room)
+		return;
+	for (int i = 0; i < batch->count; i++)
+	{
+		DlForwarded *column = &batch->columns[i];
+
+		if (column->values != NULL)
+		{
+			pfree(column->values);
+			pfree(column->nulls);
+		}
+		column->values = MemoryContextAlloc(batch->context, sizeof(Datum) * (Size) room);
+		column->nulls = MemoryContextAlloc(batch->context, sizeof(bool) * (Size) room);
+	}
+	batch->room = room;
+}
+
+static char *
+take(DlScoreBatch *batch, Size bytes)
+{
+	char	   *result;
+
+	bytes = MAXALIGN(bytes);
+	if (bytes > PIECE_BYTES / 4)
+		return MemoryContextAlloc(batch->data, bytes);
+	if (bytes > batch->piece_left)
+	{
+		batch->piece = MemoryContextAlloc(batch->data, PIECE_BYTES);
+		batch->piece_left = PIECE_BYTES;
+	}
+	result = batch->piece;
+	batch->piece += bytes;
+	batch->piece_left -= bytes;
+	return result;
+}
+
+static Datum
+copy_value(DlScoreBatch *batch, const DlForwarded *column, Datum value)
+{
+	Pointer		from = DatumGetPointer(value);
+	Size		bytes;
+
+	/* values in the memory of a function are flattened */
+	if (column->length == -1 && VARATT_IS_EXTERNAL_EXPANDED(from))
+	{
+		MemoryContext old = MemoryContextSwitchTo(batch->data);
+		Datum		flat = datumCopy(value, false, -1);
+
+		MemoryContextSwitchTo(old);
+		return flat;
+	}
+	bytes = datumGetSize(value, false, column->length);
+	return PointerGetDatum(memcpy(take(batch, bytes), from, bytes));
+}
+
+void
+dl_score_batch_keep(DlScoreBatch *batch, TupleTableSlot *slot)
+{
+	int			row = batch->rows++;
+
+	slot_getsomeattrs(slot, batch->last_column);
+	for (int i = 0; i < batch->count; i++)
+	{
+		DlForwarded *column = &batch->columns[i];
+		bool		isnull = slot->tts_isnull[column->source - 1];
+		Datum		value = slot->tts_values[column->source - 1];
+
+		column->nulls[row] = isnull;
+		column->values[row] = isnull || column->by_value ? value : copy_value(batch, column, value);
+	}
+}

@@ -1,0 +1,685 @@
+/*
+ * score_plan.c
+ *    Puts nodes that score in batches into finished plans.
+ *
+ * Two ways.  Above a node that computes expressions on what it reads, which
+ * then only hands on what those need: target list and filter move up.  Below a node whose
+ * expressions are on its child's columns (arguments of aggregates, Result, ProjectSet):
+ * the child's columns keep their numbers, scores are appended.  A list says which
+ * nodes are taken; all others, and what score_hoist.c leaves, call the functions row by row.
+ *
+ * Filters keep their order: what comes after one that scores moves with it, so
+ * that a policy of row security is never overtaken.  Each filter that scores, and the target
+ * list, get a node each, so that rows that are filtered out are not scored further.
+ */
+#include "postgres.h"
+
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/planmain.h"
+#include "optimizer/planner.h"
+
+#include "pg/compat.h"
+#include "pg/score_function.h"
+#include "pg/score_plan.h"
+#include "pg/settings.h"
+
+typedef struct Rewrite
+{
+	PlannedStmt *statement;
+	int			last_id;		/* of the plan's nodes */
+	bool		has_limit;
+	Bitmapset  *read_whole;		/* subplans, from 1, that are read to their end */
+	int			nodes;			/* put in */
+} Rewrite;
+
+static planner_hook_type previous_planner;
+
+/* ---- walking a plan ---- */
+
+typedef void (*VisitPlan) (Plan **plan, void *context);
+
+static void
+each_of(List *plans, VisitPlan visit, void *context)
+{
+	ListCell   *lc;
+
+	foreach(lc, plans)
+		visit((Plan **) &lfirst(lc), context);
+}
+
+static void
+each_child(Plan *plan, VisitPlan visit, void *context)
+{
+	if (plan->lefttree != NULL)
+		visit(&plan->lefttree, context);
+	if (plan->righttree != NULL)
+		visit(&plan->righttree, context);
+	switch (nodeTag(plan))
+	{
+		case T_Append:
+			each_of(((Append *) plan)->appendplans, visit, context);
+			break;
+		case T_MergeAppend:
+			each_of(((MergeAppend *) plan)->mergeplans, visit, context);
+			break;
+		case T_SubqueryScan:
+			visit(&((SubqueryScan *) plan)->subplan, context);
+			break;
+		case T_CustomScan:
+			each_of(((CustomScan *) plan)->custom_plans, visit, context);
+			break;
+		case T_ModifyTable:
+			dl_each_modify_table_plan_compat(each_of, (ModifyTable *) plan, visit, context);
+			break;
+		default:
+			break;
+	}
+}
+
+/* What has to be known before anything is changed. */
+static void
+survey(Plan **plan, void *context)
+{
+	Rewrite    *rewrite = context;
+	ListCell   *lc;
+
+	check_stack_depth();
+	rewrite->last_id = Max(rewrite->last_id, (*plan)->plan_node_id);
+	rewrite->has_limit = rewrite->has_limit || IsA(*plan, Limit);
+	foreach(lc, (*plan)->initPlan)
+	{
+		SubPlan    *subplan = lfirst(lc);
+
+		if (subplan->subLinkType == EXPR_SUBLINK || subplan->subLinkType == ARRAY_SUBLINK ||
+			subplan->subLinkType == CTE_SUBLINK)
+			rewrite->read_whole = bms_add_member(rewrite->read_whole, subplan->plan_id);
+	}
+	each_child(*plan, survey, context);
+}
+
+static bool
+calls_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, FuncExpr) && dl_score_function(((FuncExpr *) node)->funcid) != NULL)
+		return true;
+	return expression_tree_walker(node, calls_walker, context);
+}
+
+/* context: bool */
+static void
+find_calls(Plan **plan, void *context)
+{
+	bool	   *found = context;
+
+	check_stack_depth();
+	*found = *found || calls_walker((Node *) (*plan)->targetlist, NULL) || calls_walker((Node *) (*plan)->qual, NULL);
+	if (!*found && (IsA(*plan, NestLoop) || IsA(*plan, MergeJoin) || IsA(*plan, HashJoin)))
+		*found = calls_walker((Node *) ((Join *) *plan)->joinqual, NULL);
+	if (!*found)
+		each_child(*plan, find_calls, context);
+}
+
+static bool
+statement_calls(PlannedStmt *statement)
+{
+	bool		found = false;
+
+	find_calls(&statement->planTree, &found);
+	for (int i = 0; i < list_length(statement->subplans) && !found; i++)
+		if (list_nth(statement->subplans, i) != NULL)
+			find_calls((Plan **) &lfirst(list_nth_cell(statement->subplans, i)), &found);
+	return found;
+}
+
+/* context: bool */
+static void
+find_volatile(Plan **plan, void *context)
+{
+	bool	   *found = context;
+
+	*found = *found || contain_volatile_functions((Node *) (*plan)->targetlist) ||
+		contain_volatile_functions((Node *) (*plan)->qual);
+	if (!*found)
+		each_child(*plan, find_volatile, context);
+}
+
+/* Where rows may be read that nobody asks for, computing them must have no effect. */
+static bool
+may_read_ahead(Plan *plan, bool early_stop)
+{
+	bool		found = false;
+
+	if (early_stop)
+		find_volatile(&plan, &found);
+	return !found;
+}
+
+/* ---- the node ---- */
+
+static CustomScan *
+make_node(Rewrite *rewrite, Plan *child, const DlHoist *h)
+{
+	CustomScan *node = makeNode(CustomScan);
+	Plan	   *plan = &node->scan.plan;
+
+	plan->startup_cost = child->startup_cost;
+	plan->total_cost = child->total_cost;
+	plan->plan_rows = child->plan_rows;
+	plan->plan_width = child->plan_width;
+	plan->parallel_safe = child->parallel_safe;
+	plan->plan_node_id = ++rewrite->last_id;
+	plan->lefttree = child;
+	node->custom_scan_tlist = h->columns;
+	node->methods = &dl_score_scan_methods;
+	rewrite->nodes++;
+	return node;
+}
+
+/* The child gives rows to the node only, and in its own time: postgres_fdw's asynchronous scans would not. */
+static void
+adopt(Plan *child)
+{
+	dl_set_plan_synchronous_compat(child);
+}
+
+static List *
+private_list(List *forwarded, const DlHoist *h)
+{
+	return list_make4(forwarded, h->guards, NIL, list_make1_int(h->early_stop ? DL_SCORE_EARLY_STOP : 0));
+}
+
+static Index
+scanned_relation(const Plan *plan)
+{
+	switch (nodeTag(plan))
+	{
+		case T_SeqScan:
+		case T_SampleScan:
+		case T_IndexScan:
+		case T_BitmapHeapScan:
+		case T_TidScan:
+			return ((const Scan *) plan)->scanrelid;
+		case T_ForeignScan:
+			return ((const ForeignScan *) plan)->fdw_scan_tlist == NIL ? ((const Scan *) plan)->scanrelid : 0;
+		default:
+			return 0;
+	}
+}
+
+/* Takes the target list with what replaces its expressions. */
+static List *
+with_expressions(List *tlist, List *mutated)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+	ListCell   *m;
+
+	forboth(lc, tlist, m, mutated)
+	{
+		TargetEntry *entry = flatCopyTargetEntry(lfirst(lc));
+
+		entry->expr = ((TargetEntry *) lfirst(m))->expr;
+		result = lappend(result, entry);
+	}
+	return result;
+}
+
+/* ---- above ---- */
+
+static bool
+computes_above(const Plan *plan)
+{
+	switch (nodeTag(plan))
+	{
+		case T_SeqScan:
+		case T_SampleScan:
+		case T_IndexScan:
+		case T_IndexOnlyScan:
+		case T_BitmapHeapScan:
+		case T_TidScan:
+		case T_SubqueryScan:
+		case T_FunctionScan:
+		case T_ValuesScan:
+		case T_TableFuncScan:
+		case T_CteScan:
+		case T_WorkTableScan:
+		case T_NamedTuplestoreScan:
+		case T_ForeignScan:
+		case T_NestLoop:
+		case T_HashJoin:
+		case T_MergeJoin:
+		case T_Gather:
+		case T_GatherMerge:
+		case T_Agg:
+		case T_Group:
+			return true;
+		case T_WindowAgg:
+			return !dl_has_run_condition_compat((const WindowAgg *) plan);
+		case T_CustomScan:
+			return ((const CustomScan *) plan)->methods == &dl_score_scan_methods;
+		default:
+			return dl_is_tid_range_scan_compat(plan);
+	}
+}
+
+/*
+ * The filter of an inner join is as good above it, but where the join stops at
+ * the first match because the planner has proved that there is no other.
+ */
+static List **
+movable_join_filter(Plan *plan)
+{
+	Join	   *join = (Join *) plan;
+
+	if ((IsA(plan, NestLoop) || IsA(plan, HashJoin) || IsA(plan, MergeJoin)) &&
+		join->jointype == JOIN_INNER && !join->inner_unique)
+		return &join->joinqual;
+	return NULL;
+}
+
+/* Which of quals is the first that scores; -1: none. */
+static int
+first_scoring(List *quals, const DlHoist *h)
+{
+	for (int i = 0; i < list_length(quals); i++)
+		if (dl_hoist_would_move(list_nth(quals, i), h))
+			return i;
+	return -1;
+}
+
+/* Takes the filters from the first that scores on; NIL: none does. */
+static List *
+take_filters(Plan *plan, const DlHoist *h)
+{
+	List	  **join_filter = movable_join_filter(plan);
+	int			first = join_filter == NULL ? -1 : first_scoring(*join_filter, h);
+	List	   *taken;
+
+	if (first >= 0)
+	{
+		taken = list_concat(list_copy_tail(*join_filter, first), plan->qual);
+		*join_filter = list_truncate(list_copy(*join_filter), first);
+		plan->qual = NIL;
+		return taken;
+	}
+	first = first_scoring(plan->qual, h);
+	if (first < 0)
+		return NIL;
+	taken = list_copy_tail(plan->qual, first);
+	plan->qual = list_truncate(list_copy(plan->qual), first);
+	return taken;
+}
+
+static List *
+all_columns(const DlHoist *h)
+{
+	List	   *result = NIL;
+
+	for (int i = 1; i <= list_length(h->columns); i++)
+		result = lappend_int(result, i);
+	return result;
+}
+
+/* Puts one node above plan; NULL: nothing there to move. */
+static Plan *
+score_above(Plan *plan, bool early_stop, Rewrite *rewrite)
+{
+	DlHoist		h = {.above = true,.whole = true,.early_stop = early_stop,.scanrelid = scanned_relation(plan),
+	.rtable = rewrite->statement->rtable};
+	List	   *filters = take_filters(plan, &h);
+	List	   *quals = NIL;
+	List	   *tlist;
+	CustomScan *node;
+	ListCell   *lc;
+
+	if (filters == NIL && !dl_hoist_would_move((Node *) plan->targetlist, &h))
+		return NULL;
+	foreach(lc, filters)
+	{
+		quals = lappend(quals, dl_hoist(lfirst(lc), &h));
+		h.frozen = 1;
+	}
+	tlist = with_expressions(plan->targetlist, (List *) dl_hoist((Node *) plan->targetlist, &h));
+
+	node = make_node(rewrite, plan, &h);
+	node->scan.plan.targetlist = tlist;
+	node->scan.plan.qual = quals;
+	node->scan.plan.initPlan = plan->initPlan;
+	node->scan.plan.extParam = bms_copy(plan->extParam);
+	node->scan.plan.allParam = bms_copy(plan->allParam);
+	node->custom_private = private_list(all_columns(&h), &h);
+	plan->initPlan = NIL;
+	plan->targetlist = h.child_tlist;
+	adopt(plan);
+	return (Plan *) node;
+}
+
+/* ---- below ---- */
+
+static bool
+columns_walker(Node *node, Bitmapset **columns)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var) && ((Var *) node)->varno == OUTER_VAR)
+		*columns = bms_add_member(*columns, ((Var *) node)->varattno);
+	return expression_tree_walker(node, columns_walker, columns);
+}
+
+static Bitmapset *
+add_columns(Bitmapset *columns, const AttrNumber *numbers, int count)
+{
+	for (int i = 0; i < count; i++)
+		columns = bms_add_member(columns, numbers[i]);
+	return columns;
+}
+
+/* Which of its child's columns a node needs. */
+static List *
+needed_columns(Plan *plan, const DlHoist *h)
+{
+	Bitmapset  *columns = NULL;
+	List	   *result = NIL;
+	int			i = -1;
+
+	if (IsA(plan, Agg))
+	{
+		Agg		   *agg = (Agg *) plan;
+
+		if (agg->chain != NIL || agg->groupingSets != NIL)
+			return all_columns(h);
+		columns = add_columns(columns, agg->grpColIdx, agg->numCols);
+	}
+	else if (IsA(plan, WindowAgg))
+	{
+		WindowAgg  *window = (WindowAgg *) plan;
+
+		columns = add_columns(columns, window->partColIdx, window->partNumCols);
+		columns = add_columns(columns, window->ordColIdx, window->ordNumCols);
+	}
+	columns_walker((Node *) plan->targetlist, &columns);
+	columns_walker((Node *) plan->qual, &columns);
+	while ((i = bms_next_member(columns, i)) >= 0)
+		result = lappend_int(result, i);
+	return result;
+}
+
+static void
+begin_columns(DlHoist *h, Plan *child)
+{
+	ListCell   *lc;
+
+	h->child_tlist = list_copy(child->targetlist);
+	foreach(lc, child->targetlist)
+	{
+		TargetEntry *entry = lfirst(lc);
+		Node	   *expression = (Node *) entry->expr;
+
+		h->columns = lappend(h->columns, makeTargetEntry((Expr *) makeVar(OUTER_VAR, entry->resno, exprType(expression),
+																		 exprTypmod(expression),
+																		 exprCollation(expression), 0),
+														 entry->resno, entry->resname, false));
+		h->guards = lappend(h->guards, NIL);
+	}
+}
+
+static List *
+columns_tlist(const DlHoist *h)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, h->columns)
+	{
+		TargetEntry *entry = lfirst(lc);
+		Node	   *expression = (Node *) entry->expr;
+
+		result = lappend(result, makeTargetEntry((Expr *) makeVar(INDEX_VAR, entry->resno, exprType(expression),
+																 exprTypmod(expression), exprCollation(expression), 0),
+												 entry->resno, entry->resname, false));
+	}
+	return result;
+}
+
+/* Whole rows that nobody needs any more, for their columns have taken their place, are not made. */
+static void
+drop_whole_rows(Plan *child, const CustomScan *node, List *forwarded)
+{
+	Bitmapset  *needed = NULL;
+	ListCell   *lc;
+
+	foreach(lc, node->custom_scan_tlist)
+	{
+		TargetEntry *entry = lfirst(lc);
+
+		if (!IsA(entry->expr, Var) || list_member_int(forwarded, entry->resno))
+			columns_walker((Node *) entry->expr, &needed);
+	}
+	foreach(lc, list_nth(node->custom_private, DL_SCORE_GUARDS))
+		columns_walker(lfirst(lc), &needed);
+	foreach(lc, child->targetlist)
+	{
+		TargetEntry *entry = lfirst(lc);
+		Var		   *var = (Var *) entry->expr;
+
+		if (!IsA(var, Var) || var->varattno != 0 || bms_is_member(entry->resno, needed))
+			continue;
+		entry = flatCopyTargetEntry(entry);
+		entry->expr = (Expr *) makeNullConst(var->vartype, var->vartypmod, var->varcollid);
+		lfirst(lc) = entry;
+	}
+}
+
+/* Puts one node below plan; false: nothing there to move. */
+static bool
+score_below(Plan *plan, bool early_stop, Rewrite *rewrite)
+{
+	Plan	   *child = plan->lefttree;
+	DlHoist		h = {.whole = IsA(plan, Result) || IsA(plan, ProjectSet),.early_stop = early_stop,
+		.scanrelid = scanned_relation(child),.rtable = rewrite->statement->rtable};
+	List	   *tlist;
+	List	   *quals;
+	List	   *forwarded;
+	CustomScan *node;
+
+	begin_columns(&h, child);
+	tlist = (List *) dl_hoist((Node *) plan->targetlist, &h);
+	quals = (List *) dl_hoist((Node *) plan->qual, &h);
+	if (h.moved == 0)
+		return false;
+	plan->targetlist = with_expressions(plan->targetlist, tlist);
+	plan->qual = quals;
+
+	forwarded = needed_columns(plan, &h);
+	node = make_node(rewrite, child, &h);
+	node->scan.plan.targetlist = columns_tlist(&h);
+	node->scan.plan.extParam = bms_union(child->extParam, plan->allParam);
+	node->scan.plan.allParam = bms_union(child->allParam, plan->allParam);
+	node->custom_private = private_list(forwarded, &h);
+	if (list_length(h.child_tlist) > list_length(child->targetlist))
+	{
+		child->targetlist = h.child_tlist;
+		drop_whole_rows(child, node, forwarded);
+	}
+	adopt(child);
+	plan->lefttree = (Plan *) node;
+	return true;
+}
+
+static bool
+computes_below(const Plan *plan)
+{
+	if (plan->lefttree == NULL)
+		return false;
+	/* A filter of Result would have to guard its target list; it has one but rarely. */
+	return IsA(plan, Agg) || IsA(plan, WindowAgg) || IsA(plan, ProjectSet) || (IsA(plan, Result) && plan->qual == NIL);
+}
+
+/* ---- the whole plan ---- */
+
+typedef struct Place
+{
+	Rewrite    *rewrite;
+	bool		early_stop;		/* the parent may stop before it has read all rows */
+	bool		marks;			/* the parent goes back to a row that it marked */
+} Place;
+
+/* A plain limit right above tells the node how many rows it needs, at least. */
+static void
+tell_limit(Limit *limit)
+{
+	Plan	   *child = limit->plan.lefttree;
+	CustomScan *node;
+	List	   *counts;
+
+	while (child != NULL && IsA(child, Result) && child->qual == NIL)
+		child = child->lefttree;
+	if (child == NULL || !IsA(child, CustomScan) || ((CustomScan *) child)->methods != &dl_score_scan_methods)
+		return;
+	node = (CustomScan *) child;
+	if (limit->limitCount == NULL ||
+		!(IsA(limit->limitCount, Const) || IsA(limit->limitCount, Param)) ||
+		!(limit->limitOffset == NULL || IsA(limit->limitOffset, Const) || IsA(limit->limitOffset, Param)))
+		return;
+	counts = list_make1(copyObject(limit->limitCount));
+	if (limit->limitOffset != NULL)
+		counts = lappend(counts, copyObject(limit->limitOffset));
+	lfirst(list_nth_cell(node->custom_private, DL_SCORE_LIMIT)) = counts;
+}
+
+static void transform(Plan **plan, void *context);
+
+static void
+transform_join(Plan *plan, const Place *place)
+{
+	Join	   *join = (Join *) plan;
+	bool		merge = IsA(plan, MergeJoin);
+	Place		outer = {place->rewrite, place->early_stop || merge, false};
+	Place		inner = {place->rewrite, true, merge};
+
+	if (IsA(plan, NestLoop))
+		inner.early_stop = place->early_stop || join->inner_unique || join->jointype == JOIN_SEMI ||
+			join->jointype == JOIN_ANTI;
+	transform(&plan->lefttree, &outer);
+	transform(&plan->righttree, &inner);
+}
+
+static void
+transform_children(Plan *plan, const Place *place)
+{
+	Place		below = {place->rewrite, place->early_stop, false};
+
+	switch (nodeTag(plan))
+	{
+		case T_NestLoop:
+		case T_MergeJoin:
+		case T_HashJoin:
+			transform_join(plan, place);
+			return;
+		case T_Limit:
+			below.early_stop = true;
+			break;
+		case T_Sort:
+		case T_Hash:
+			below.early_stop = false;
+			break;
+		case T_Agg:
+			if (((Agg *) plan)->aggstrategy == AGG_PLAIN || ((Agg *) plan)->aggstrategy == AGG_HASHED)
+				below.early_stop = false;
+			break;
+		case T_Result:
+			below.marks = place->marks;
+			break;
+		default:
+			break;
+	}
+	each_child(plan, transform, &below);
+}
+
+static void
+transform(Plan **where, void *context)
+{
+	const Place *place = context;
+	Rewrite    *rewrite = place->rewrite;
+	Plan	   *plan = *where;
+	Plan	   *above;
+	bool		below_stops = place->early_stop;
+
+	check_stack_depth();
+	transform_children(plan, place);
+	if (IsA(plan, Agg) && ((Agg *) plan)->aggstrategy != AGG_SORTED && ((Agg *) plan)->aggstrategy != AGG_MIXED)
+		below_stops = false;
+	if (computes_below(plan) && may_read_ahead(plan->lefttree, below_stops))
+		while (score_below(plan, below_stops, rewrite))
+			;
+	if (IsA(plan, Limit))
+		tell_limit((Limit *) plan);
+	if (place->marks || !computes_above(plan) || !may_read_ahead(plan, place->early_stop))
+		return;
+	while ((above = score_above(plan, place->early_stop, rewrite)) != NULL)
+		plan = above;
+	*where = plan;
+}
+
+/* True when anything was put in. */
+static bool
+rewrite_statement(PlannedStmt *statement, bool cursor)
+{
+	Rewrite		rewrite = {.statement = statement};
+	Place		place = {&rewrite, cursor, false};
+
+	survey(&statement->planTree, &rewrite);
+	for (int i = 0; i < list_length(statement->subplans); i++)
+		if (list_nth(statement->subplans, i) != NULL)
+			survey((Plan **) &lfirst(list_nth_cell(statement->subplans, i)), &rewrite);
+
+	transform(&statement->planTree, &place);
+	for (int i = 0; i < list_length(statement->subplans); i++)
+	{
+		place.early_stop = cursor || rewrite.has_limit || !bms_is_member(i + 1, rewrite.read_whole);
+		if (list_nth(statement->subplans, i) != NULL)
+			transform((Plan **) &lfirst(list_nth_cell(statement->subplans, i)), &place);
+	}
+	return rewrite.nodes > 0;
+}
+
+/*
+ * A cursor that could go backwards, or be updated at its row, still can: it keeps
+ * its plan where the new one could not.  A declared NO SCROLL, it never could.
+ */
+static PlannedStmt *
+score_statement(PlannedStmt *statement, int cursor_options)
+{
+	bool		cursor = (cursor_options & (CURSOR_OPT_FAST_PLAN | CURSOR_OPT_SCROLL | CURSOR_OPT_NO_SCROLL)) != 0;
+	bool		backwards = cursor && (cursor_options & CURSOR_OPT_NO_SCROLL) == 0 &&
+		statement->commandType == CMD_SELECT && ExecSupportsBackwardScan(statement->planTree);
+	PlannedStmt *result = backwards ? copyObject(statement) : statement;
+
+	rewrite_statement(result, cursor);
+	return backwards && !ExecSupportsBackwardScan(result->planTree) ? statement : result;
+}
+
+static PlannedStmt *
+score_planner(Query *parse, const char *query_string, int cursor_options, ParamListInfo parameters)
+{
+	PlannedStmt *statement = previous_planner != NULL ?
+		previous_planner(parse, query_string, cursor_options, parameters) :
+		standard_planner(parse, query_string, cursor_options, parameters);
+
+	if (dl_setting_batched_scoring() && statement->planTree != NULL && statement_calls(statement))
+		statement = score_statement(statement, cursor_options);
+	return statement;
+}
+
+void
+dl_score_plan_init(void)
+{
+	previous_planner = planner_hook;
+	planner_hook = score_planner;
+}
