@@ -46,7 +46,7 @@ member_result(const DlModel *model, const DlFitTrial *trial, int64_t row, double
 	DlModelMember member = {.network = trial->network, .weight = 1, .target = trial->target};
 
 	memset(result, 0, (size_t) model->outputs * sizeof(double));
-	dl_model_add_result(model, &member, trial->outputs + row * model->outputs, result);
+	dl_model_add_results(model, &member, 1, trial->outputs + row * model->outputs, result);
 }
 
 static DlStatus

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "model/model.h"
+#include "model/model_internal.h"
 
 DlStatus
 dl_model_build_network(const DlModel *model, const char *text, DlModelNetwork *result, DlError *error)
@@ -49,15 +49,21 @@ dl_target_output(const DlTargetScaling *target, int32_t k, double value)
 	return (value - target->center[k]) / target->scale[k];
 }
 
+void
+dl_model_limits(const DlModel *model, int32_t k, double *low, double *high)
+{
+	*low = fmax(model->target_low[k], -DBL_MAX);
+	*high = fmin(model->target_high[k], DBL_MAX);
+}
+
 double
 dl_model_limit(const DlModel *model, int32_t k, double value)
 {
-	double		low = fmax(model->target_low[k], -DBL_MAX);
-	double		high = fmin(model->target_high[k], DBL_MAX);
+	double		low;
+	double		high;
 
-	if (!(value >= low))
-		return low;
-	return value > high ? high : value;
+	dl_model_limits(model, k, &low, &high);
+	return dl_limit(value, low, high);
 }
 
 /* Position among the knots: *below, and how far on to the next one. */

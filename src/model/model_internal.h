@@ -102,10 +102,23 @@ typedef enum DlParameterUse
 extern void dl_model_parameter_uses(const DlGraph *graph, DlParameterUse *uses);
 
 /*
- * Adds what one member's outputs for a row mean, in units of the target or as probabilities, times the
- * member's weight, to result [outputs].
+ * Adds what one member's outputs [rows, outputs] mean, in units of the target or as probabilities, times the
+ * member's weight, to results [rows, outputs].
  */
-extern void dl_model_add_result(const DlModel *model, const DlModelMember *member, const float *outputs, double *result);
+extern void dl_model_add_results(const DlModel *model, const DlModelMember *member, int64_t rows, const float *outputs,
+								 double *results);
+
+/* What values of output k are limited to: finite numbers. */
+extern void dl_model_limits(const DlModel *model, int32_t k, double *low, double *high);
+
+/* NaN becomes low. */
+static inline double
+dl_limit(double value, double low, double high)
+{
+	if (!(value >= low))
+		return low;
+	return value > high ? high : value;
+}
 
 /*
  * Divides the logits of probabilities by temperature: softmax over all n, or of each alone (Guo et

@@ -143,23 +143,50 @@ add_softmax(const float *logits, int32_t n, double weight, double *result)
 		result[i] += weight * (exp(logits[i] - highest) / sum);
 }
 
+/* One output of a regression for many rows; the same for one row and for many, to the bit. */
+static void
+add_values(const DlModel *model, const DlModelMember *member, int32_t k, int64_t rows, const float *outputs, double *results)
+{
+	const DlTargetScaling *target = &member->target;
+	const int64_t stride = model->outputs;
+	const double center = target->center[k];
+	const double scale = target->scale[k];
+	const double shift = target->log ? target->shift[k] : 0;
+	const double weight = member->weight;
+	double		low;
+	double		high;
+
+	dl_model_limits(model, k, &low, &high);
+	if (target->log)
+	{
+		for (int64_t i = 0; i < rows; i++)
+			results[i * stride] += weight * dl_limit(exp(center + scale * outputs[i * stride]) - shift, low, high);
+		return;
+	}
+	for (int64_t i = 0; i < rows; i++)
+		results[i * stride] += weight * dl_limit(center + scale * outputs[i * stride], low, high);
+}
+
 void
-dl_model_add_result(const DlModel *model, const DlModelMember *member, const float *outputs, double *result)
+dl_model_add_results(const DlModel *model, const DlModelMember *member, int64_t rows, const float *outputs,
+					 double *results)
 {
 	int32_t		n = model->outputs;
 
-	if (model->task == DL_TASK_MULTICLASS)
+	if (model->task == DL_TASK_REGRESSION)
 	{
-		add_softmax(outputs, n, member->weight, result);
+		for (int32_t k = 0; k < n; k++)
+			add_values(model, member, k, rows, outputs + k, results + k);
 		return;
 	}
-	for (int32_t i = 0; i < n; i++)
+	if (model->task == DL_TASK_MULTICLASS)
 	{
-		if (model->task == DL_TASK_REGRESSION)
-			result[i] += member->weight * dl_model_limit(model, i, dl_target_value(&member->target, i, outputs[i]));
-		else
-			result[i] += member->weight / (1.0 + exp(-(double) outputs[i]));
+		for (int64_t i = 0; i < rows; i++)
+			add_softmax(outputs + i * n, n, member->weight, results + i * n);
+		return;
 	}
+	for (int64_t i = 0; i < rows * n; i++)
+		results[i] += member->weight / (1.0 + exp(-(double) outputs[i]));
 }
 
 void
@@ -249,8 +276,7 @@ run_plans(DlScorer *scorer, int64_t rows, const uint32_t *features, int64_t stri
 		const ScorerNetwork *network = &scorer->networks[member->network];
 
 		DL_TRY(dl_plan_forward(network->plan, member->parameters, rows, NULL, error));
-		for (int64_t row = 0; row < rows; row++)
-			dl_model_add_result(model, member, network->output + row * model->outputs, results + row * model->outputs);
+		dl_model_add_results(model, member, rows, network->output, results);
 	}
 	finish_rows(model, rows, results);
 	return DL_OK;
@@ -265,7 +291,7 @@ run_chains(DlScorer *scorer, const uint32_t *features, int64_t stride, double *r
 	dl_preparation_apply(&model->preparation, 1, features, stride, scorer->prepared, NULL);
 	begin_rows(model, 1, result);
 	for (int32_t m = 0; m < model->member_count; m++)
-		dl_model_add_result(model, &model->members[m], run_chain(scorer, &model->members[m]), result);
+		dl_model_add_results(model, &model->members[m], 1, run_chain(scorer, &model->members[m]), result);
 	finish_rows(model, 1, result);
 }
 

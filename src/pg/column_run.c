@@ -8,6 +8,11 @@
  */
 #include "pg/column_source.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#include "access/tupmacs.h"
 #include "catalog/pg_type.h"
 #include "pg/compat.h"
 #include "utils/array.h"
@@ -98,8 +103,22 @@ static inline bool
 subtract_offsets(const float *values, const float *offsets, int count, uint32_t *words)
 {
 	bool		special = false;
+	int			i = 0;
 
-	for (int i = 0; i < count; i++)
+#ifdef __SSE2__
+	const __m128i exponent = _mm_set1_epi32(0x7f800000);
+	__m128i		found = _mm_setzero_si128();
+
+	for (; i + 4 <= count; i += 4)
+	{
+		__m128i		word = _mm_castps_si128(_mm_sub_ps(_mm_loadu_ps(values + i), _mm_loadu_ps(offsets + i)));
+
+		_mm_storeu_si128((__m128i *) (words + i), word);
+		found = _mm_or_si128(found, _mm_cmpeq_epi32(_mm_and_si128(word, exponent), exponent));
+	}
+	special = _mm_movemask_epi8(found) != 0;
+#endif
+	for (; i < count; i++)
 	{
 		float		stored = values[i] - offsets[i];
 		uint32_t	word;
@@ -286,4 +305,87 @@ bool
 dl_column_runs_try_array(const DlColumnRuns *runs, const DlModel *model, Datum array, uint32_t *features)
 {
 	return encode_array(runs, model, array, false, features);
+}
+
+/* Where an attribute lies in all tuples without NULLs; -1: that differs. */
+static int
+fixed_offset(TupleDesc tupdesc, int number)
+{
+	Size		offset = 0;
+
+	for (int i = 0; i <= number; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
+
+		if (attribute->attlen <= 0)
+			return -1;
+		offset = att_align_nominal(offset, attribute->attalign);
+		if (i < number)
+			offset += (Size) attribute->attlen;
+	}
+	return (int) offset;
+}
+
+/* Columns of one run are of one type, so they lie side by side. */
+bool
+dl_column_runs_set_layout(DlColumnRuns *runs, TupleDesc tupdesc)
+{
+	for (int r = 0; r < runs->count; r++)
+	{
+		DlColumnRun *run = &runs->runs[r];
+		int			offset = run->plain ? fixed_offset(tupdesc, run->sources->position) : -1;
+
+		if (offset < 0)
+			return false;
+		run->byte_offset = (Size) offset;
+	}
+	return true;
+}
+
+#define ENCODE_PACKED(type) \
+	for (int i = 0; i < run->count; i++) \
+	{ \
+		words[i] = dl_encode_number((double) ((const type *) data)[i], run->offsets[i]); \
+		special |= !dl_word_is_finite(words[i]); \
+	} \
+	break
+
+static inline bool
+encode_packed(const DlColumnRun *run, const char *data, uint32_t *words)
+{
+	bool		special = false;
+
+	if (run->single)
+		return subtract_offsets((const float4 *) data, run->float_offsets, run->count, words);
+	switch (run->source)
+	{
+		case DL_INPUT_INT2:
+			ENCODE_PACKED(int16);
+		case DL_INPUT_INT4:
+			ENCODE_PACKED(int32);
+		case DL_INPUT_INT8:
+			ENCODE_PACKED(int64);
+		case DL_INPUT_FLOAT4:
+			ENCODE_PACKED(float4);
+		case DL_INPUT_FLOAT8:
+			ENCODE_PACKED(float8);
+		case DL_INPUT_BOOL:
+			ENCODE_PACKED(bool);
+		default:
+			return false;
+	}
+	return !special;
+}
+
+bool
+dl_column_runs_try_packed(const DlColumnRuns *runs, const char *data, uint32_t *features)
+{
+	for (int r = 0; r < runs->count; r++)
+	{
+		const DlColumnRun *run = &runs->runs[r];
+
+		if (unlikely(!encode_packed(run, data + run->byte_offset, features + run->sources->column->first_word)))
+			return false;
+	}
+	return true;
 }

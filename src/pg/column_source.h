@@ -45,6 +45,7 @@ typedef struct DlColumnRun
 	bool		plain;			/* numbers by value; else each goes through dl_column_source_encode */
 	DlInputSource source;		/* of plain ones */
 	bool		single;			/* float4 whose offsets are float4: same bits without double */
+	Size		byte_offset;	/* in tuples without NULLs; see dl_column_runs_set_layout() */
 	float	   *float_offsets;
 	double	   *offsets;
 } DlColumnRun;
@@ -70,6 +71,15 @@ extern bool dl_column_runs_try_values(const DlColumnRuns *runs, const Datum *val
 /* The same from the elements of an array, of which there must be one for each column. */
 extern void dl_column_runs_encode_array(const DlColumnRuns *runs, const DlModel *model, Datum array, uint32_t *features);
 extern bool dl_column_runs_try_array(const DlColumnRuns *runs, const DlModel *model, Datum array, uint32_t *features);
+
+/*
+ * For rows that lie in memory as tuples of a table do, whose columns are the sources' positions: false
+ * when some column is no plain number, or not at the same place in all tuples without NULLs.
+ */
+extern bool dl_column_runs_set_layout(DlColumnRuns *runs, TupleDesc tupdesc);
+
+/* All columns from the data of such a tuple; false as for dl_column_runs_try_values(). */
+extern bool dl_column_runs_try_packed(const DlColumnRuns *runs, const char *data, uint32_t *features);
 
 extern void dl_column_sources_wrong_count(const DlModel *model, int got) pg_attribute_noreturn();
 

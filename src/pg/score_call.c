@@ -168,6 +168,7 @@ set_sources(DlScoreCall *call, DlScoreModel *m)
 
 	m->sources = palloc0(sizeof(DlColumnSource) * (Size) Max(columns, 1));
 	m->row.type = InvalidOid;
+	m->packed = false;
 	if (call->arguments == DL_ARGUMENTS_ROW)
 	{
 		if (call->whole)
@@ -191,6 +192,7 @@ set_sources(DlScoreCall *call, DlScoreModel *m)
 			dl_column_source_set(&m->sources[i], &model->columns[i], call->types[i], place_of(call, i));
 	}
 	dl_column_runs_set(&m->runs, m->sources, columns);
+	m->packed = call->direct && call->table != NULL && dl_column_runs_set_layout(&m->runs, call->table);
 }
 
 /* All that depends on the model. */
@@ -286,6 +288,8 @@ make_room(DlScoreCall *call, DlScoreModel *m)
 
 	if (m->rows < m->room)
 		return;
+	if (call->plain)
+		room = call->room;
 	room = Max(room, m->rows + 1);
 	old = MemoryContextSwitchTo(m->use.context);
 	if (m->features == NULL)
@@ -417,7 +421,8 @@ dl_score_call_read(DlScoreCall *call, TupleTableSlot *slot, ExprContext *econtex
 	uint32_t   *features;
 	bool		encoded;
 
-	call->positions[row] = -1;
+	if (!call->plain)
+		call->positions[row] = -1;
 	if (call->guard != NULL && !ExecQual(call->guard, econtext))
 		return true;
 	m = call->model_state == NULL ? shared_model(call, row) : row_model(call, econtext, row);
@@ -438,9 +443,25 @@ dl_score_call_read(DlScoreCall *call, TupleTableSlot *slot, ExprContext *econtex
 	}
 	if (!encoded)
 		return false;
-	call->row_models[row] = m;
-	call->positions[row] = m->rows++;
+	if (!call->plain)
+	{
+		call->row_models[row] = m;
+		call->positions[row] = m->rows;
+	}
+	m->rows++;
 	return true;
+}
+
+bool
+dl_score_call_begin_packed(DlScoreCall *call, int row)
+{
+	DlScoreModel *m;
+
+	if (!call->plain || !call->direct || call->table == NULL)
+		return false;
+	m = shared_model(call, row);
+	make_room(call, m);
+	return m->packed;
 }
 
 /* ---- scoring ---- */
@@ -500,13 +521,13 @@ dl_score_call_run(DlScoreCall *call, DlScoreCounters *counters)
 Datum
 dl_score_call_answer(const DlScoreCall *call, int row, bool *isnull)
 {
-	int32		position = call->positions[row];
+	int32		position = call->plain ? row : call->positions[row];
 	const DlScoreModel *m;
 
 	*isnull = position < 0;
 	if (position < 0)
 		return (Datum) 0;
-	m = call->row_models[row];
+	m = call->plain ? call->models[0] : call->row_models[row];
 	return call->function->answer(m->use.model, m->results + (Size) position * m->result_bytes, call->answer_type);
 }
 

@@ -34,6 +34,7 @@ typedef struct DlScoreModel
 	Size		result_bytes;	/* of a row */
 	uint32_t   *features;		/* [room, feature_words] */
 	char	   *results;		/* [room, result_bytes] */
+	bool		packed;			/* rows can be read from the data of a table's tuple */
 	int			room;
 	int			rows;
 } DlScoreModel;
@@ -58,6 +59,7 @@ typedef struct DlScoreCall
 	Datum	   *values;
 	bool	   *nulls;
 	AttrNumber	last_column;	/* that is read from the slot */
+	TupleDesc	table;			/* of the tuples that the slots hold, if it is known; else NULL */
 
 	/* the models */
 	ExprState  *model_state;	/* NULL: the argument is constant */
@@ -90,6 +92,25 @@ extern void dl_score_call_begin(DlScoreCall *call, int room);
  * so it starts the next batch; then the error is raised.
  */
 extern bool dl_score_call_read(DlScoreCall *call, TupleTableSlot *slot, ExprContext *econtext, int row);
+
+/*
+ * Before row number row: true when it and those after may be read from the data of table tuples without
+ * NULLs that have all columns up to last_column.
+ */
+extern bool dl_score_call_begin_packed(DlScoreCall *call, int row);
+
+/* The same as dl_score_call_read() for such a tuple. */
+static inline bool
+dl_score_call_read_packed(DlScoreCall *call, const char *data, int row)
+{
+	DlScoreModel *m = call->models[0];
+
+	if (unlikely(m->rows >= m->room) ||
+		!dl_column_runs_try_packed(&m->runs, data, m->features + (Size) row * (Size) m->use.model->feature_words))
+		return false;
+	m->rows++;
+	return true;
+}
 
 /* Scores the rows of the batch. */
 extern void dl_score_call_run(DlScoreCall *call, DlScoreCounters *counters);

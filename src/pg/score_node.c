@@ -11,6 +11,9 @@
  */
 #include "postgres.h"
 
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/relscan.h"
 #include "access/tableam.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -156,9 +159,21 @@ create_calls(DlScoreState *state)
 		if (IsA(entry->expr, Var))
 			continue;
 		state->targets[state->call_count] = entry->resno;
-		state->calls[state->call_count++] = dl_score_call_create(on_input(state, entry->expr), on_input(state, lfirst(g)),
-																 &state->css.ss.ps, state->context);
+		state->calls[state->call_count] = dl_score_call_create(on_input(state, entry->expr), on_input(state, lfirst(g)),
+															   &state->css.ss.ps, state->context);
+		if (state->reads_heap)
+			state->calls[state->call_count]->table = RelationGetDescr(((ScanState *) outerPlanState(state))->ss_currentRelation);
+		state->call_count++;
 	}
+}
+
+static void
+set_reading(DlScoreState *state, List *forwarded)
+{
+	ScanState  *scan = (ScanState *) outerPlanState(state);
+
+	state->reads_table = can_read_table(state, forwarded);
+	state->reads_heap = state->reads_table && scan->ss_currentRelation->rd_tableam == GetHeapamTableAmRoutine();
 }
 
 /*
@@ -196,7 +211,7 @@ begin(CustomScanState *node, EState *estate, int eflags)
 	state->context = AllocSetContextCreate(estate->es_query_cxt, "dl score", ALLOCSET_DEFAULT_SIZES);
 	state->input_context = CreateExprContext(estate);
 	state->early_stop = (linitial_int(list_nth(scan->custom_private, DL_SCORE_FLAGS)) & DL_SCORE_EARLY_STOP) != 0;
-	state->reads_table = can_read_table(state, forwarded);
+	set_reading(state, forwarded);
 
 	/* Expressions on the child's columns get slots of different kinds. */
 	node->ss.ps.outeropsset = true;
@@ -204,6 +219,7 @@ begin(CustomScanState *node, EState *estate, int eflags)
 	node->ss.ps.outerops = NULL;
 	create_columns(state, forwarded);
 	create_calls(state);
+	state->bare = state->reads_heap && state->batch.count == 0 && ((PlanState *) outerPlanState(node))->qual == NULL;
 	create_limit(state);
 	if (scan->scan.plan.qual != NIL)
 		create_filter(state);
@@ -305,6 +321,79 @@ batch_rows(DlScoreState *state)
 	return (int) Min(most, Max(first, asked));
 }
 
+static bool
+begin_packed(DlScoreState *state)
+{
+	AttrNumber	last = 0;
+
+	for (int i = 0; i < state->call_count; i++)
+	{
+		if (!dl_score_call_begin_packed(state->calls[i], state->batch.rows))
+			return false;
+		last = Max(last, state->calls[i]->last_column);
+	}
+	state->last_column = last;
+	return true;
+}
+
+static inline bool
+read_packed(DlScoreState *state, HeapTuple tuple)
+{
+	HeapTupleHeader header = tuple->t_data;
+	const char *data = (const char *) header + header->t_hoff;
+
+	if ((header->t_infomask & HEAP_HASNULL) != 0 || HeapTupleHeaderGetNatts(header) < state->last_column)
+		return false;
+	for (int i = 0; i < state->call_count; i++)
+		if (!dl_score_call_read_packed(state->calls[i], data, state->batch.rows))
+		{
+			/* those before it have read the row */
+			while (--i >= 0)
+				state->calls[i]->models[0]->rows--;
+			return false;
+		}
+	return true;
+}
+
+/*
+ * Reads table rows without taking them apart, as many as can be read so.  False: the table is at its end.  Else
+ * the row in the scan's slot, if there is room for it, has to be read in the general way.
+ */
+static bool
+read_packed_rows(DlScoreState *state, int room)
+{
+	SeqScanState *scan = (SeqScanState *) outerPlanState(state);
+	TupleTableSlot *slot = scan->ss.ss_ScanTupleSlot;
+
+	while (state->batch.rows < room)
+	{
+		HeapTuple	tuple;
+
+		if (state->bare)
+		{
+			tuple = heap_getnext(scan->ss.ss_currentScanDesc, ForwardScanDirection);
+			if (tuple == NULL)
+				return false;
+			CHECK_FOR_INTERRUPTS();
+		}
+		else
+		{
+			if (next_of_table(state) == NULL)
+				return false;
+			tuple = ((HeapTupleTableSlot *) slot)->tuple;
+		}
+		if (unlikely(!read_packed(state, tuple)))
+		{
+			if (state->bare)
+				ExecStoreBufferHeapTuple(tuple, slot, ((HeapScanDesc) scan->ss.ss_currentScanDesc)->rs_cbuf);
+			return true;
+		}
+		dl_score_batch_keep(&state->batch, slot);
+		state->rows_read++;
+	}
+	return true;
+}
+
 static void
 read_rows(DlScoreState *state, int room)
 {
@@ -322,6 +411,14 @@ read_rows(DlScoreState *state, int room)
 			return;
 		}
 		state->rows_read++;
+		if (state->batch.rows < room && state->reads_heap && begin_packed(state))
+		{
+			if (!read_packed_rows(state, room))
+				break;
+			slot = ((ScanState *) outerPlanState(state))->ss_ScanTupleSlot;
+			if (state->batch.rows < room)
+				continue;
+		}
 		if (state->batch.rows == room)
 			return;
 		slot = next(state);
@@ -380,9 +477,12 @@ next_batch(DlScoreState *state)
 	state->pending_counted = state->pending != NULL;
 	for (int i = 0; i < state->call_count && state->batch.rows > 0; i++)
 		dl_score_call_run(state->calls[i], &state->counters);
-	if (state->batch.rows > 0)
-		select_rows(state);
-	return state->batch.rows > 0;
+	if (state->batch.rows == 0)
+		return false;
+	select_rows(state);
+	state->values = state->batch.count == 0 && state->call_count == 1 ? dl_score_call_values(state->calls[0]) : NULL;
+	state->bare_result = state->values != NULL && state->css.ss.ps.qual == NULL && state->css.ss.ps.ps_ProjInfo == NULL;
+	return true;
 }
 
 /* ---- handing on ---- */
@@ -391,9 +491,21 @@ static TupleTableSlot *
 store_row(DlScoreState *state, int row)
 {
 	TupleTableSlot *slot = state->css.ss.ss_ScanTupleSlot;
-	MemoryContext old = MemoryContextSwitchTo(state->css.ss.ps.ps_ExprContext->ecxt_per_tuple_memory);
+	MemoryContext old;
 
-	ExecClearTuple(slot);
+	/* The last row's values are simply overwritten, but where somebody made copies of them. */
+	if (TTS_EMPTY(slot) || TTS_SHOULDFREE(slot))
+	{
+		ExecClearTuple(slot);
+		ExecStoreVirtualTuple(slot);
+	}
+	if (state->values != NULL)
+	{
+		slot->tts_values[state->targets[0] - 1] = Float8GetDatum(state->values[row]);
+		slot->tts_isnull[state->targets[0] - 1] = false;
+		return slot;
+	}
+	old = MemoryContextSwitchTo(state->css.ss.ps.ps_ExprContext->ecxt_per_tuple_memory);
 	for (int i = 0; i < state->batch.count; i++)
 	{
 		const DlForwarded *column = &state->batch.columns[i];
@@ -408,7 +520,7 @@ store_row(DlScoreState *state, int row)
 		slot->tts_values[k] = dl_score_call_answer(state->calls[i], row, &slot->tts_isnull[k]);
 	}
 	MemoryContextSwitchTo(old);
-	return ExecStoreVirtualTuple(slot);
+	return slot;
 }
 
 static TupleTableSlot *
@@ -431,7 +543,8 @@ execute(CustomScanState *node)
 		row = state->next++;
 		if (state->filter.comparison != NULL)
 			row = state->selected[row];
-		ResetExprContext(econtext);
+		if (!state->bare_result)
+			ResetExprContext(econtext);
 		slot = store_row(state, row);
 		econtext->ecxt_scantuple = slot;
 		if (node->ss.ps.qual != NULL && !ExecQual(node->ss.ps.qual, econtext))

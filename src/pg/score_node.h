@@ -36,12 +36,17 @@ typedef struct DlScoreState
 	ExprContext *input_context; /* for expressions on the child's columns */
 	bool		early_stop;
 	bool		reads_table;	/* in the place of the sequential scan below */
+	bool		reads_heap;		/* whose tuples are PostgreSQL's own */
+	bool		bare;			/* of each row only the calls' arguments are needed */
+	bool		bare_result;	/* nothing is evaluated for a row that is handed on */
+	const double *values;		/* of the batch, where the only column is one of dl.predict; else NULL */
 	List	   *limit;			/* of ExprState */
 	int			call_count;
 	DlScoreCall **calls;
 	AttrNumber *targets;		/* of the calls, in the scan tuple */
 	DlScoreFilter filter;
 
+	AttrNumber	last_column;	/* that a tuple must have for all calls to read it as it lies */
 	DlScoreBatch batch;
 	int			next;			/* row of the batch, or of selected, to hand on */
 	int			selected_count;

@@ -1,0 +1,138 @@
+#!/bin/bash
+# Scoring inside the executor: batches against the plain sum of the same columns, against the
+# functions called row by row, and against reading the rows out.
+#
+# BENCH_ROWS (5000000) rows of 8 columns, BENCH_WINDOWS (5) rounds of all statements in turn,
+# BENCH_CASES (all): a pattern of the cases to run (eight, wide, arrays, workers, keys, peer).
+. "$(dirname "$0")/common.sh"
+need_server
+
+rows=${BENCH_ROWS:-5000000}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+wanted()
+{
+	[[ $1 =~ ${BENCH_CASES:-.} ]]
+}
+
+# make_table NAME ROWS COLUMNS: of reals, normal enough for timing.
+make_table()
+{
+	local list='' i
+
+	for i in $(seq 0 $(($3 - 1))); do
+		list+="${list:+, }(random() + random() + random() - 1.5)::real AS c$i"
+	done
+	sql "CREATE UNLOGGED TABLE $1 AS SELECT $list FROM generate_series(1, $2)"
+	sql "VACUUM ANALYZE $1"
+}
+
+# make_model NAME NETWORK TABLE [FEATURES]: trained on few rows, which does for timing.
+make_model()
+{
+	sql "SELECT dl.train('$1', 'SELECT ${4:-*}, random()::real AS y FROM $3 LIMIT 5000', target => 'y', network => '$2',
+		epochs => 1, learning_rate => 1e-3, quiet => true, options => '{\"members\": 1, \"scaling\": \"standard\"}')" >/dev/null
+}
+
+# add NAME STATEMENT [SETTING=VALUE]...
+names=() statements=()
+add()
+{
+	local name=$1 statement=$2 setting before='' after=''
+
+	shift 2
+	for setting in "$@"; do
+		before+="SET ${setting%%=*} = ${setting#*=};"
+		after+="RESET ${setting%%=*};"
+	done
+	names+=("$name")
+	statements+=("$(printf '\\timing off\n%s\n\\timing on\n%s;\n\\timing off\n%s' "$before" "$statement" "$after")")
+}
+
+# A round is one session: every statement once, in turn.  What it reads first, it pays for mapping the buffers.
+run_rounds()
+{
+	rm -f "$scratch"/[0-9]*
+	{
+		echo '\o /dev/null'
+		printf '%s\n' "${statements[0]}" "${statements[@]}"
+	} >"$scratch/round"
+	for _ in $(seq "$BENCH_WINDOWS"); do
+		psql -Xq -v ON_ERROR_STOP=1 -f "$scratch/round" | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' | tail -n +2 >"$scratch/times"
+		for i in "${!statements[@]}"; do
+			sed -n "$((i + 1))p" "$scratch/times" >>"$scratch/$i"
+		done
+	done
+}
+
+# report_rounds LABEL ROWS BASE: times a row, and as multiples of statement number BASE.
+report_rounds()
+{
+	local base i time
+
+	run_rounds
+	base=$(median <"$scratch/$3")
+	for i in "${!names[@]}"; do
+		time=$(median <"$scratch/$i")
+		report "$1" "${names[i]}" "$(calculate "$time * 1e6 / $2")" ns/row \
+			"$(calculate "$2 / $time * 1e-3") million rows/s; $(calculate "$time / $base") of ${names[$3]}"
+	done
+	names=() statements=()
+}
+
+by_row=deep_learning.batched_scoring=off
+eight=$(columns c 0 7)
+call="dl.predict('bench_small', $eight)"
+if wanted 'eight workers peer'; then
+	make_table bench_eight "$rows" 8
+	make_model bench_small 'dense(64, relu) > dense(64, relu)' bench_eight
+fi
+
+if wanted eight; then
+	sql 'CREATE UNLOGGED TABLE bench_one AS SELECT 1::real AS one'
+	sql 'VACUUM ANALYZE bench_one'
+	add 'sum of the columns' "SELECT sum(${eight//,/ + }) FROM bench_eight"
+	add 'predict' "SELECT sum($call) FROM bench_eight"
+	add 'predict, a filter below' "SELECT sum($call) FROM bench_eight WHERE c0 > -10"
+	add 'predict, a join below' "SELECT sum($call) FROM bench_eight, bench_one WHERE c0 > -10 * one"
+	add 'sum, a join below' "SELECT sum(${eight//,/ + }) FROM bench_eight, bench_one WHERE c0 > -10 * one"
+	add 'predict, whole row' "SELECT sum(dl.predict('bench_small', bench_eight)) FROM bench_eight"
+	add 'count(*) WHERE predict > 0.9' "SELECT count(*) FROM bench_eight WHERE $call > 0.9"
+	add 'predict, row by row' "SELECT sum($call) FROM bench_eight" "$by_row"
+	report_rounds "$rows rows, 8-64-64-1" "$rows" 0
+fi
+
+if wanted wide; then
+	wide=$(columns c 0 27)
+	make_table bench_wide 1000000 28
+	make_model bench_wide 'dense(64, relu) > dense(64, relu)' bench_wide
+	add 'sum of the columns' "SELECT sum(${wide//,/ + }) FROM bench_wide"
+	add 'sum of the last column' 'SELECT sum(c27) FROM bench_wide'
+	add 'predict' "SELECT sum(dl.predict('bench_wide', $wide)) FROM bench_wide"
+	add 'predict, whole row' "SELECT sum(dl.predict('bench_wide', bench_wide)) FROM bench_wide"
+	add 'predict, row by row' "SELECT sum(dl.predict('bench_wide', $wide)) FROM bench_wide" "$by_row"
+	report_rounds '1000000 rows, 28-64-64-1' 1000000 0
+fi
+
+if wanted arrays; then
+	sql "CREATE UNLOGGED TABLE bench_arrays AS
+		SELECT (SELECT array_agg(random()::real) FROM generate_series(1, 784) k WHERE i > 0) AS a FROM generate_series(1, 20000) i"
+	sql 'INSERT INTO bench_arrays SELECT a FROM bench_arrays, generate_series(1, 9)'
+	sql 'VACUUM ANALYZE bench_arrays'
+	sql "SELECT dl.train('bench_image', 'SELECT a, (random() * 9)::int::text AS y FROM bench_arrays LIMIT 2000', target => 'y',
+		network => 'dense(512, relu) > dense(512, relu)', epochs => 1, learning_rate => 1e-3, quiet => true,
+		options => '{\"members\": 1, \"scaling\": \"standard\"}')" >/dev/null
+	add 'sum of an element' 'SELECT sum(a[784]) FROM bench_arrays'
+	add 'classify' "SELECT count(dl.classify('bench_image', a)) FROM bench_arrays"
+	add 'classify, row by row' "SELECT count(dl.classify('bench_image', a)) FROM bench_arrays" "$by_row"
+	report_rounds '200000 rows, 784-512-512-10' 200000 0
+fi
+
+if wanted workers; then
+	two='max_parallel_workers_per_gather=2 parallel_leader_participation=off min_parallel_table_scan_size=0 parallel_setup_cost=0 parallel_tuple_cost=0'
+	add 'predict' "SELECT sum($call) FROM bench_eight"
+	add 'predict, two workers' "SELECT sum($call) FROM bench_eight" $two
+	add 'sum of the columns, two workers' "SELECT sum(${eight//,/ + }) FROM bench_eight" $two
+	report_rounds "$rows rows, 8-64-64-1" "$rows" 0
+fi
