@@ -66,11 +66,41 @@ on_child_mutator(Node *node, void *context)
 	return expression_tree_mutator(node, on_child_mutator, context);
 }
 
-/* The expression on the columns of the child. */
+static Node *
+of_outer_mutator(Node *node, void *context)
+{
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Var) && ((Var *) node)->varno == INNER_VAR)
+	{
+		Var		   *var = copyObject((Var *) node);
+
+		var->varno = OUTER_VAR;
+		return (Node *) var;
+	}
+	return expression_tree_mutator(node, of_outer_mutator, context);
+}
+
+/* The expression on the columns of the child, which are OUTER_VAR for the node. */
 static Node *
 on_child(Node *node, DlHoist *h)
 {
-	return h->above ? on_child_mutator(node, h) : node;
+	if (h->above)
+		return on_child_mutator(node, h);
+	return h->input == (Index) INNER_VAR ? of_outer_mutator(node, NULL) : node;
+}
+
+/* Whether an expression of a join needs its other child, too. */
+static bool
+other_child_walker(Node *node, void *context)
+{
+	const DlHoist *h = context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var))
+		return !h->above && (Index) ((Var *) node)->varno != h->input;
+	return expression_tree_walker(node, other_child_walker, context);
 }
 
 /* The number of the node's column for expression, which is on the child; 0: there is none. */
@@ -101,7 +131,7 @@ node_column(DlHoist *h, Node *expression, List *guard)
 		h->columns = lappend(h->columns, makeTargetEntry((Expr *) expression, number, NULL, false));
 		h->guards = lappend(h->guards, guard);
 	}
-	return (Node *) make_column(h->above ? INDEX_VAR : OUTER_VAR, number, expression);
+	return (Node *) make_column(h->above ? INDEX_VAR : h->input, number, expression);
 }
 
 /* What cannot be evaluated elsewhere, or scores itself: then that goes first. */
@@ -184,7 +214,7 @@ take_apart(DlHoist *h, Node *argument)
 	Node	   *row = argument;
 	Oid			type = exprType(argument);
 
-	if (!h->above && IsA(row, Var) && ((Var *) row)->varno == OUTER_VAR)
+	if (!h->above && IsA(row, Var))
 		row = (Node *) ((TargetEntry *) list_nth(h->child_tlist, ((Var *) row)->varattno - 1))->expr;
 	while (IsA(row, ConvertRowtypeExpr))
 		row = (Node *) ((ConvertRowtypeExpr *) row)->arg;
@@ -213,7 +243,8 @@ move_call(FuncExpr *call, DlHoist *h)
 	List	   *child_tlist = list_copy(h->child_tlist);
 	FuncExpr   *moved;
 
-	if (is_bound_walker((Node *) call->args, NULL) || (!h->whole && !h->in_aggregate))
+	if (is_bound_walker((Node *) call->args, NULL) || other_child_walker((Node *) call->args, h) ||
+		(!h->whole && !h->in_aggregate))
 		return NULL;
 	moved = call_on_child(call, h);
 	if (find_column(h, (Node *) moved, NIL) == 0)
@@ -241,9 +272,11 @@ hoist_where(Node *node, List *conditions, DlHoist *h)
 	{
 		Node	   *condition = lfirst(lc);
 
-		if (h->frozen == 0 && !is_bound_walker(condition, NULL))
+		if (h->frozen == 0 && !is_bound_walker(condition, NULL) && !other_child_walker(condition, h))
 			condition = on_child(condition, h);
-		if (h->frozen > 0 || !may_move(condition, h))
+		else
+			condition = NULL;
+		if (condition == NULL || !may_move(condition, h))
 			h->frozen++;
 		else
 			h->guard = lappend(list_copy(h->guard), condition);

@@ -121,6 +121,8 @@ find_calls(Plan **plan, void *context)
 	*found = *found || calls_walker((Node *) (*plan)->targetlist, NULL) || calls_walker((Node *) (*plan)->qual, NULL);
 	if (!*found && (IsA(*plan, NestLoop) || IsA(*plan, MergeJoin) || IsA(*plan, HashJoin)))
 		*found = calls_walker((Node *) ((Join *) *plan)->joinqual, NULL);
+	if (!*found && IsA(*plan, HashJoin))
+		*found = calls_walker((Node *) ((HashJoin *) *plan)->hashclauses, NULL);
 	if (!*found)
 		each_child(*plan, find_calls, context);
 }
@@ -362,14 +364,33 @@ score_above(Plan *plan, bool early_stop, Rewrite *rewrite)
 
 /* ---- below ---- */
 
-static bool
-columns_walker(Node *node, Bitmapset **columns)
+typedef struct UsedColumns
 {
+	Index		varno;
+	Bitmapset  *columns;
+} UsedColumns;
+
+static bool
+columns_walker(Node *node, void *context)
+{
+	UsedColumns *used = context;
+
 	if (node == NULL)
 		return false;
-	if (IsA(node, Var) && ((Var *) node)->varno == OUTER_VAR)
-		*columns = bms_add_member(*columns, ((Var *) node)->varattno);
-	return expression_tree_walker(node, columns_walker, columns);
+	if (IsA(node, Var) && (Index) ((Var *) node)->varno == used->varno)
+		used->columns = bms_add_member(used->columns, ((Var *) node)->varattno);
+	return expression_tree_walker(node, columns_walker, context);
+}
+
+static List *
+column_list(const Bitmapset *columns)
+{
+	List	   *result = NIL;
+	int			i = -1;
+
+	while ((i = bms_next_member(columns, i)) >= 0)
+		result = lappend_int(result, i);
+	return result;
 }
 
 static Bitmapset *
@@ -384,9 +405,7 @@ add_columns(Bitmapset *columns, const AttrNumber *numbers, int count)
 static List *
 needed_columns(Plan *plan, const DlHoist *h)
 {
-	Bitmapset  *columns = NULL;
-	List	   *result = NIL;
-	int			i = -1;
+	UsedColumns used = {OUTER_VAR, NULL};
 
 	if (IsA(plan, Agg))
 	{
@@ -394,20 +413,18 @@ needed_columns(Plan *plan, const DlHoist *h)
 
 		if (agg->chain != NIL || agg->groupingSets != NIL)
 			return all_columns(h);
-		columns = add_columns(columns, agg->grpColIdx, agg->numCols);
+		used.columns = add_columns(used.columns, agg->grpColIdx, agg->numCols);
 	}
 	else if (IsA(plan, WindowAgg))
 	{
 		WindowAgg  *window = (WindowAgg *) plan;
 
-		columns = add_columns(columns, window->partColIdx, window->partNumCols);
-		columns = add_columns(columns, window->ordColIdx, window->ordNumCols);
+		used.columns = add_columns(used.columns, window->partColIdx, window->partNumCols);
+		used.columns = add_columns(used.columns, window->ordColIdx, window->ordNumCols);
 	}
-	columns_walker((Node *) plan->targetlist, &columns);
-	columns_walker((Node *) plan->qual, &columns);
-	while ((i = bms_next_member(columns, i)) >= 0)
-		result = lappend_int(result, i);
-	return result;
+	columns_walker((Node *) plan->targetlist, &used);
+	columns_walker((Node *) plan->qual, &used);
+	return column_list(used.columns);
 }
 
 static void
@@ -429,8 +446,9 @@ begin_columns(DlHoist *h, Plan *child)
 	}
 }
 
+/* All columns of the node, seen as those of varno. */
 static List *
-columns_tlist(const DlHoist *h)
+columns_tlist(const DlHoist *h, Index varno)
 {
 	List	   *result = NIL;
 	ListCell   *lc;
@@ -440,7 +458,7 @@ columns_tlist(const DlHoist *h)
 		TargetEntry *entry = lfirst(lc);
 		Node	   *expression = (Node *) entry->expr;
 
-		result = lappend(result, makeTargetEntry((Expr *) makeVar(INDEX_VAR, entry->resno, exprType(expression),
+		result = lappend(result, makeTargetEntry((Expr *) makeVar(varno, entry->resno, exprType(expression),
 																 exprTypmod(expression), exprCollation(expression), 0),
 												 entry->resno, entry->resname, false));
 	}
@@ -451,7 +469,7 @@ columns_tlist(const DlHoist *h)
 static void
 drop_whole_rows(Plan *child, const CustomScan *node, List *forwarded)
 {
-	Bitmapset  *needed = NULL;
+	UsedColumns needed = {OUTER_VAR, NULL};
 	ListCell   *lc;
 
 	foreach(lc, node->custom_scan_tlist)
@@ -468,7 +486,7 @@ drop_whole_rows(Plan *child, const CustomScan *node, List *forwarded)
 		TargetEntry *entry = lfirst(lc);
 		Var		   *var = (Var *) entry->expr;
 
-		if (!IsA(var, Var) || var->varattno != 0 || bms_is_member(entry->resno, needed))
+		if (!IsA(var, Var) || var->varattno != 0 || bms_is_member(entry->resno, needed.columns))
 			continue;
 		entry = flatCopyTargetEntry(entry);
 		entry->expr = (Expr *) makeNullConst(var->vartype, var->vartypmod, var->varcollid);
@@ -476,12 +494,24 @@ drop_whole_rows(Plan *child, const CustomScan *node, List *forwarded)
 	}
 }
 
+/* The child gives what the node needs besides. */
+static void
+take_columns(Plan *child, const DlHoist *h, const CustomScan *node, List *forwarded)
+{
+	if (list_length(h->child_tlist) > list_length(child->targetlist))
+	{
+		child->targetlist = h->child_tlist;
+		drop_whole_rows(child, node, forwarded);
+	}
+	adopt(child);
+}
+
 /* Puts one node below plan; false: nothing there to move. */
 static bool
 score_below(Plan *plan, bool early_stop, Rewrite *rewrite)
 {
 	Plan	   *child = plan->lefttree;
-	DlHoist		h = {.whole = IsA(plan, Result) || IsA(plan, ProjectSet),.early_stop = early_stop,
+	DlHoist		h = {.input = OUTER_VAR,.whole = IsA(plan, Result) || IsA(plan, ProjectSet),.early_stop = early_stop,
 		.scanrelid = scanned_relation(child),.rtable = rewrite->statement->rtable};
 	List	   *tlist;
 	List	   *quals;
@@ -498,17 +528,67 @@ score_below(Plan *plan, bool early_stop, Rewrite *rewrite)
 
 	forwarded = needed_columns(plan, &h);
 	node = make_node(rewrite, child, &h);
-	node->scan.plan.targetlist = columns_tlist(&h);
+	node->scan.plan.targetlist = columns_tlist(&h, INDEX_VAR);
 	node->scan.plan.extParam = bms_union(child->extParam, plan->allParam);
 	node->scan.plan.allParam = bms_union(child->allParam, plan->allParam);
 	node->custom_private = private_list(forwarded, &h);
-	if (list_length(h.child_tlist) > list_length(child->targetlist))
-	{
-		child->targetlist = h.child_tlist;
-		drop_whole_rows(child, node, forwarded);
-	}
-	adopt(child);
+	take_columns(child, &h, node, forwarded);
 	plan->lefttree = (Plan *) node;
+	return true;
+}
+
+/* The same of one child of a hash join. */
+static List *
+needed_of_child(HashJoin *join, bool inner)
+{
+	UsedColumns used = {inner ? INNER_VAR : OUTER_VAR, NULL};
+
+	columns_walker((Node *) join->join.plan.targetlist, &used);
+	columns_walker((Node *) join->join.plan.qual, &used);
+	columns_walker((Node *) join->join.joinqual, &used);
+	columns_walker((Node *) join->hashclauses, &used);
+	used.varno = OUTER_VAR;
+	columns_walker((Node *) (inner ? ((Hash *) join->join.plan.righttree)->hashkeys : join->hashkeys), &used);
+	return column_list(used.columns);
+}
+
+/*
+ * Puts one node between a hash join, or its hash, and their child, for calls in what is hashed. Those are evaluated for
+ * every row of the child; what else a join compares is so for rows that meet only, and stays.
+ */
+static bool
+score_hashed(HashJoin *join, bool inner, bool early_stop, Rewrite *rewrite)
+{
+	Hash	   *hash = (Hash *) join->join.plan.righttree;
+	Plan	  **where = inner ? &hash->plan.lefttree : &join->join.plan.lefttree;
+	List	  **keys = inner ? &hash->hashkeys : &join->hashkeys;
+	Plan	   *child = *where;
+	DlHoist		h = {.input = inner ? INNER_VAR : OUTER_VAR,.whole = true,.early_stop = early_stop,
+		.scanrelid = scanned_relation(child),.rtable = rewrite->statement->rtable};
+	List	   *clauses;
+	List	   *new_keys;
+	List	   *forwarded;
+	CustomScan *node;
+
+	begin_columns(&h, child);
+	clauses = (List *) dl_hoist((Node *) join->hashclauses, &h);
+	h.input = OUTER_VAR;
+	new_keys = (List *) dl_hoist((Node *) *keys, &h);
+	if (h.moved == 0)
+		return false;
+	join->hashclauses = clauses;
+	*keys = new_keys;
+
+	node = make_node(rewrite, child, &h);
+	node->scan.plan.targetlist = columns_tlist(&h, INDEX_VAR);
+	node->scan.plan.extParam = bms_union(child->extParam, join->join.plan.allParam);
+	node->scan.plan.allParam = bms_union(child->allParam, join->join.plan.allParam);
+	forwarded = needed_of_child(join, inner);
+	node->custom_private = private_list(forwarded, &h);
+	take_columns(child, &h, node, forwarded);
+	*where = (Plan *) node;
+	if (inner)
+		hash->plan.targetlist = columns_tlist(&h, OUTER_VAR);
 	return true;
 }
 
@@ -618,6 +698,13 @@ transform(Plan **where, void *context)
 	if (computes_below(plan) && may_read_ahead(plan->lefttree, below_stops))
 		while (score_below(plan, below_stops, rewrite))
 			;
+	if (IsA(plan, HashJoin) && may_read_ahead(plan, place->early_stop))
+	{
+		while (score_hashed((HashJoin *) plan, false, place->early_stop, rewrite))
+			;
+		while (score_hashed((HashJoin *) plan, true, false, rewrite))
+			;
+	}
 	if (IsA(plan, Limit))
 		tell_limit((Limit *) plan);
 	if (place->marks || !computes_above(plan) || !may_read_ahead(plan, place->early_stop))
