@@ -380,12 +380,59 @@ dl_datum_moment(const DlInputType *type, const char *column, Datum value)
 	return moment;
 }
 
+/* Elements of float4 that lie side by side; false where one is not finite. */
+static bool
+encode_singles(const float *values, double offset, int count, uint32_t *words)
+{
+	uint32_t	special = 0;
+
+	if (offset == 0)
+		memcpy(words, values, sizeof(float) * (Size) count);
+	else
+		for (int i = 0; i < count; i++)
+			words[i] = dl_encode_number((double) values[i], offset);
+	for (int i = 0; i < count; i++)
+		special |= (uint32_t) !dl_word_is_finite(words[i]);
+	return special == 0;
+}
+
+/* The usual arrays at once; false: to be looked at one by one. */
+static bool
+encode_plain_array(const DlInputType *type, const DlColumn *column, Datum value, uint32_t *words)
+{
+	bool		done = false;
+
+	if (type->source == DL_INPUT_VECTOR)
+	{
+		VectorValue *v = get_vector(value);
+
+		done = v->dimensions == column->words && encode_singles(v->values, column->offset, column->words, words);
+		if ((Pointer) v != DatumGetPointer(value))
+			pfree(v);
+	}
+	else if (type->element == DL_INPUT_FLOAT4)
+	{
+		ArrayType  *a = DatumGetArrayTypeP(value);
+
+		done = ARR_NDIM(a) == 1 && ARR_DIMS(a)[0] == column->words && !ARR_HASNULL(a) &&
+			encode_singles((const float *) ARR_DATA_PTR(a), column->offset, column->words, words);
+		if ((Pointer) a != DatumGetPointer(value))
+			pfree(a);
+	}
+	return done;
+}
+
 /* Elements that are NULL are missing. */
 static bool
 encode_array(const DlInputType *type, const DlColumn *column, Datum value, uint32_t *words)
 {
-	double	   *numbers = palloc(sizeof(double) * (Size) column->words);
-	bool		fits = dl_datum_array(type, value, column->words, numbers);
+	double	   *numbers;
+	bool		fits;
+
+	if (encode_plain_array(type, column, value, words))
+		return true;
+	numbers = palloc(sizeof(double) * (Size) column->words);
+	fits = dl_datum_array(type, value, column->words, numbers);
 
 	for (int i = 0; fits && i < column->words; i++)
 	{

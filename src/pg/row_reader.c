@@ -14,7 +14,7 @@ void
 dl_row_reader_init(DlRowReader *reader, MemoryContext parent)
 {
 	memset(reader, 0, sizeof(*reader));
-	reader->context = AllocSetContextCreate(parent, "dl predict row type", ALLOCSET_SMALL_SIZES);
+	reader->parent = parent;
 }
 
 /* A table's type may be altered between two rows; its entry in the type cache tells.  Types of records never change. */
@@ -28,10 +28,13 @@ same_type(const DlRowReader *reader, Oid type, int32 typmod)
 static void
 set_type(DlRowReader *reader, Oid type, int32 typmod)
 {
-	MemoryContext old = MemoryContextSwitchTo(reader->context);
+	MemoryContext old;
 
 	reader->type = InvalidOid;
+	if (reader->context == NULL)
+		reader->context = AllocSetContextCreate(reader->parent, "dl predict row type", ALLOCSET_SMALL_SIZES);
 	MemoryContextReset(reader->context);
+	old = MemoryContextSwitchTo(reader->context);
 	reader->tupdesc = lookup_rowtype_tupdesc_copy(type, typmod);
 	reader->entry = type == RECORDOID ? NULL : lookup_type_cache(type, TYPECACHE_TUPDESC);
 	reader->identifier = reader->entry == NULL ? 0 : reader->entry->tupDesc_identifier;

@@ -12,7 +12,8 @@
 
 typedef struct DlRowReader
 {
-	MemoryContext context;		/* what depends on the type of the rows; reset with each new one */
+	MemoryContext parent;
+	MemoryContext context;		/* made when there is a row to read; what depends on the type of the rows; reset with each new one */
 	Oid			type;			/* of the last row; InvalidOid: none was accepted */
 	int32		typmod;
 	TypeCacheEntry *entry;		/* of type; NULL for records */

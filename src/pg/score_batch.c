@@ -16,7 +16,6 @@ dl_score_batch_init(DlScoreBatch *batch, int columns, MemoryContext context)
 {
 	memset(batch, 0, sizeof(*batch));
 	batch->context = context;
-	batch->data = AllocSetContextCreate(context, "dl score batch", 0, 2 * PIECE_BYTES, 32 * PIECE_BYTES);
 	batch->count = columns;
 	batch->columns = MemoryContextAllocZero(context, sizeof(DlForwarded) * (Size) Max(columns, 1));
 }
@@ -26,7 +25,8 @@ dl_score_batch_begin(DlScoreBatch *batch, int room)
 {
 	batch->rows = 0;
 	batch->piece_left = 0;
-	MemoryContextReset(batch->data);
+	if (batch->data != NULL)
+		MemoryContextReset(batch->data);
 	if (room <= batch->room)
 		return;
 	for (int i = 0; i < batch->count; i++)
@@ -68,6 +68,9 @@ copy_value(DlScoreBatch *batch, const DlForwarded *column, Datum value)
 {
 	Pointer		from = DatumGetPointer(value);
 	Size		bytes;
+
+	if (batch->data == NULL)
+		batch->data = AllocSetContextCreate(batch->context, "dl score batch", 0, 2 * PIECE_BYTES, 32 * PIECE_BYTES);
 
 	/* values in the memory of a function are flattened */
 	if (column->length == -1 && VARATT_IS_EXTERNAL_EXPANDED(from))

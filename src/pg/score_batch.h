@@ -25,7 +25,7 @@ typedef struct DlForwarded
 typedef struct DlScoreBatch
 {
 	MemoryContext context;		/* of the query */
-	MemoryContext data;			/* copies of values; reset with each batch */
+	MemoryContext data;			/* copies of values; made when there is one, reset with each batch */
 	char	   *piece;			/* of data, for small copies */
 	Size		piece_left;
 	int			count;
