@@ -47,6 +47,7 @@ add 'predict, 28-256-256-1' "SELECT sum(dl.predict('bench_256', $list)) FROM ben
 # A round is one session; what it reads first, it pays for mapping the buffers.
 {
 	echo '\o /dev/null'
+	echo 'SET deep_learning.batched_scoring = off;'
 	echo 'SELECT sum(c27) FROM bench_rows; SELECT count(a[28]) FROM bench_arrays;'
 	echo '\timing on'
 	printf '%s;\n' "${statements[@]}"
