@@ -7,7 +7,7 @@
 . "$(dirname "$0")/common.sh"
 shopt -s nullglob
 
-stages=(build unit lint regress regress_preloaded pgtap isolation tap docs fuzz coverage cuda)
+stages=(build unit lint regress regress_preloaded regress_modes pgtap isolation tap docs fuzz coverage cuda)
 long_stages=(build clang fuzz_long scripts_long)
 
 server=test/server.sh
@@ -70,6 +70,14 @@ stage_regress()
 stage_regress_preloaded()
 {
 	regress "$preload"
+}
+
+# The same plans run in parallel workers, without constants, compiled.
+stage_regress_modes()
+{
+	regress "$preload" force_parallel_mode=regress &&
+		regress "$preload" plan_cache_mode=force_generic_plan &&
+		regress "$preload" jit=on jit_above_cost=0
 }
 
 stage_pgtap()
