@@ -8,7 +8,7 @@
 shopt -s nullglob
 
 stages=(build unit lint regress regress_preloaded regress_modes pgtap isolation tap docs fuzz coverage cuda)
-long_stages=(build clang fuzz_long scripts_long)
+long_stages=(build clang fuzz_long mix_long scripts_long)
 
 server=test/server.sh
 preload=shared_preload_libraries=deep_learning
@@ -121,9 +121,10 @@ remove_servers()
 }
 
 # These tests start servers themselves, so they run as a user who may, in a copy.
-stage_tap()
+# tap FILE...
+tap()
 {
-	local files=(test/t/*.pl) file status=0
+	local files=("$@") file status=0
 
 	[ ${#files[@]} -gt 0 ] || { nothing 'no test/t/*.pl'; return; }
 	copy=$(scratch_directory deep_learning_tap)
@@ -134,7 +135,8 @@ stage_tap()
 		cd "$copy/test"
 		as_server_user env TESTDIR="$copy/test" TESTDATADIR="$copy/test/tmp_check" TESTLOGDIR="$copy/test/tmp_check/log" \
 			PG_REGRESS="$pgxs/test/regress/pg_regress" PATH="$(pg_bindir):$PATH" PGPORT=65432 \
-			DL_EXAMPLES="$copy/examples" prove -I "$pgxs/test/perl" -I "$copy/test/t" -j2 --timer t/*.pl
+			DL_EXAMPLES="$copy/examples" DL_MIX_SECONDS="${DL_MIX_SECONDS:-}" \
+			prove -I "$pgxs/test/perl" -I "$copy/test/t" -j2 --timer "${files[@]#test/}"
 	) >"$copy/output" 2>&1 || status=$?
 	cat "$copy/output"
 	for file in $(sed -n 's/^t\/\([^ ]*\)\.pl *(Wstat.*/\1/p' "$copy/output"); do
@@ -144,6 +146,17 @@ stage_tap()
 		done
 	done
 	return "$status"
+}
+
+stage_tap()
+{
+	tap test/t/*.pl
+}
+
+# Ten minutes of sessions that score, deploy, roll back and drop.
+stage_mix_long()
+{
+	DL_MIX_SECONDS=${DL_MIX_SECONDS:-600} tap test/t/010_score_mix.pl
 }
 
 stage_docs()
