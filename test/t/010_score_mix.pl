@@ -12,7 +12,7 @@ use Training;
 
 my $seconds = $ENV{DL_MIX_SECONDS} || 20;
 my $node = new_server('score_mix', fsync => 'off', max_connections => 60, max_worker_processes => 16,
-	session_preload_libraries => 'deep_learning', log_min_messages => 'warning');
+	session_preload_libraries => 'deep_learning', jit => 'off', log_min_messages => 'warning');
 my $versions = 3;
 
 # A prediction of regression stays within its training targets, so it tells which version made it.
