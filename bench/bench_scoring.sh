@@ -136,3 +136,46 @@ if wanted workers; then
 	add 'sum of the columns, two workers' "SELECT sum(${eight//,/ + }) FROM bench_eight" $two
 	report_rounds "$rows rows, 8-64-64-1" "$rows" 0
 fi
+
+# What a user would run instead: the rows out by COPY, PyTorch, the predictions back by COPY.
+if wanted peer && peer_is_there peer_torch.py torch numpy psycopg; then
+	dsn="host=$PGHOST port=$PGPORT user=$PGUSER dbname=$PGDATABASE"
+	for _ in $(seq "$BENCH_WINDOWS"); do
+		sql_milliseconds "CREATE TABLE bench_back AS SELECT $call AS p FROM bench_eight" >>"$scratch/back.ours"
+		sql 'DROP TABLE bench_back'
+		sql_milliseconds "SELECT sum($call) FROM bench_eight" >>"$scratch/sum.ours"
+		"$DL_PYTHON" "$DL_BENCH_PEERS/peer_torch.py" score --dsn "$dsn" --query "SELECT $eight FROM bench_eight" --hidden 64,64 \
+			--write-back --threads "$(nproc)" | json_field seconds | awk '{print $1 * 1000}' >>"$scratch/back.torch"
+	done
+	theirs=$(median <"$scratch/back.torch")
+	report "$rows rows, 8-64-64-1" 'COPY, PyTorch, COPY back' "$(calculate "$theirs * 1e6 / $rows")" ns/row "$(nproc) threads"
+	for way in sum back; do
+		time=$(median <"$scratch/$way.ours")
+		report "$rows rows, 8-64-64-1" "$([ $way = sum ] && echo 'sum(predict)' || echo 'CREATE TABLE AS')" \
+			"$(calculate "$time * 1e6 / $rows")" ns/row "PyTorch / ours $(calculate "$theirs / $time")"
+	done
+fi
+
+# One row by its key, prepared: transactions a second with the call, and without.
+if wanted keys; then
+	sql "CREATE UNLOGGED TABLE bench_points AS SELECT i AS id, $(columns 'random()::real AS c' 0 27) FROM generate_series(1, 100000) i"
+	sql 'ALTER TABLE bench_points ADD PRIMARY KEY (id)'
+	sql 'VACUUM ANALYZE bench_points'
+	wide=$(columns c 0 27)
+	make_model bench_point 'dense(64, relu) > dense(64, relu)' bench_points "$wide"
+	printf '\\set id random(1, 100000)\nSELECT %s FROM bench_points WHERE id = :id;\n' "$wide" >"$scratch/plain.sql"
+	printf "\\\\set id random(1, 100000)\nSELECT %s, dl.predict('bench_point', %s) FROM bench_points WHERE id = :id;\n" "$wide" "$wide" >"$scratch/scored.sql"
+	for clients in 1 8 32; do
+		for way in plain scored; do : >"$scratch/$way.tps"; done
+		for _ in $(seq "$BENCH_WINDOWS"); do
+			for way in plain scored; do
+				pgbench -n -M prepared -c "$clients" -j 2 -T 3 -f "$scratch/$way.sql" 2>/dev/null |
+					sed -n 's/^tps = \([0-9.]*\).*/\1/p' >>"$scratch/$way.tps"
+			done
+		done
+		plain=$(median <"$scratch/plain.tps")
+		scored=$(median <"$scratch/scored.tps")
+		report "one row by key, $clients clients" 'the row alone' "$plain" tps
+		report "one row by key, $clients clients" 'with predict, 28-64-64-1' "$scored" tps "$(calculate "$scored / $plain") of the row alone"
+	done
+fi

@@ -24,6 +24,7 @@ void
 dl_score_batch_begin(DlScoreBatch *batch, int room)
 {
 	batch->rows = 0;
+	batch->bytes = 0;
 	batch->piece_left = 0;
 	if (batch->data != NULL)
 		MemoryContextReset(batch->data);
@@ -79,9 +80,11 @@ copy_value(DlScoreBatch *batch, const DlForwarded *column, Datum value)
 		Datum		flat = datumCopy(value, false, -1);
 
 		MemoryContextSwitchTo(old);
+		batch->bytes += VARSIZE_ANY(DatumGetPointer(flat));
 		return flat;
 	}
 	bytes = datumGetSize(value, false, column->length);
+	batch->bytes += bytes;
 	return PointerGetDatum(memcpy(take(batch, bytes), from, bytes));
 }
 

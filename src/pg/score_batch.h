@@ -33,6 +33,7 @@ typedef struct DlScoreBatch
 	AttrNumber	last_column;	/* that is read from the slot */
 	int			room;
 	int			rows;
+	Size		bytes;			/* copied */
 } DlScoreBatch;
 
 extern void dl_score_batch_init(DlScoreBatch *batch, int columns, MemoryContext context);

@@ -288,8 +288,6 @@ make_room(DlScoreCall *call, DlScoreModel *m)
 
 	if (m->rows < m->room)
 		return;
-	if (call->plain)
-		room = call->room;
 	room = Max(room, m->rows + 1);
 	old = MemoryContextSwitchTo(m->use.context);
 	if (m->features == NULL)
@@ -450,6 +448,14 @@ dl_score_call_read(DlScoreCall *call, TupleTableSlot *slot, ExprContext *econtex
 	}
 	m->rows++;
 	return true;
+}
+
+Size
+dl_score_call_row_bytes(const DlScoreCall *call)
+{
+	const DlScoreModel *m = call->model_count > 0 ? call->models[0] : NULL;
+
+	return m == NULL || !m->use.ready ? 0 : m->result_bytes + sizeof(uint32_t) * (Size) m->use.model->feature_words;
 }
 
 bool

@@ -112,6 +112,9 @@ dl_score_call_read_packed(DlScoreCall *call, const char *data, int row)
 	return true;
 }
 
+/* Memory that one more row takes, after the first was read. */
+extern Size dl_score_call_row_bytes(const DlScoreCall *call);
+
 /* Scores the rows of the batch. */
 extern void dl_score_call_run(DlScoreCall *call, DlScoreCounters *counters);
 

@@ -31,6 +31,7 @@
 #include "pg/settings.h"
 
 #define FIRST_ROWS 64			/* of the first batch, where all rows will be asked for */
+#define BATCH_BYTES ((Size) 16 << 20)	/* that a batch may take; one row always fits */
 
 /* ---- start ---- */
 
@@ -321,6 +322,17 @@ batch_rows(DlScoreState *state)
 	return (int) Min(most, Max(first, asked));
 }
 
+/* How many of room rows there is memory for; the first was read. */
+static int
+limited_room(const DlScoreState *state, int room)
+{
+	Size		bytes = 1;
+
+	for (int i = 0; i < state->call_count; i++)
+		bytes += dl_score_call_row_bytes(state->calls[i]);
+	return (int) Max(1, Min((Size) room, BATCH_BYTES / bytes));
+}
+
 static bool
 begin_packed(DlScoreState *state)
 {
@@ -355,6 +367,12 @@ read_packed(DlScoreState *state, HeapTuple tuple)
 	return true;
 }
 
+static inline bool
+is_full(const DlScoreState *state, int room)
+{
+	return state->batch.rows >= room || state->batch.bytes >= BATCH_BYTES;
+}
+
 /*
  * Reads table rows without taking them apart, as many as can be read so.  False: the table is at its end.  Else
  * the row in the scan's slot, if there is room for it, has to be read in the general way.
@@ -365,7 +383,7 @@ read_packed_rows(DlScoreState *state, int room)
 	SeqScanState *scan = (SeqScanState *) outerPlanState(state);
 	TupleTableSlot *slot = scan->ss.ss_ScanTupleSlot;
 
-	while (state->batch.rows < room)
+	while (!is_full(state, room))
 	{
 		HeapTuple	tuple;
 
@@ -411,15 +429,17 @@ read_rows(DlScoreState *state, int room)
 			return;
 		}
 		state->rows_read++;
-		if (state->batch.rows < room && state->reads_heap && begin_packed(state))
+		if (state->batch.rows == 1)
+			room = limited_room(state, room);
+		if (!is_full(state, room) && state->reads_heap && begin_packed(state))
 		{
 			if (!read_packed_rows(state, room))
 				break;
 			slot = ((ScanState *) outerPlanState(state))->ss_ScanTupleSlot;
-			if (state->batch.rows < room)
+			if (!is_full(state, room))
 				continue;
 		}
-		if (state->batch.rows == room)
+		if (is_full(state, room))
 			return;
 		slot = next(state);
 	}
