@@ -487,10 +487,10 @@ next_batch(DlScoreState *state)
 	if (state->finished)
 		return false;
 	begin_batch(state, room);
+	if (state->reads_table)
+		begin_table(state);		/* may end the loop that the scan's instruments count */
 	if (instrument != NULL)
 		InstrStartNode(instrument);
-	if (state->reads_table)
-		begin_table(state);
 	read_rows(state, room);
 	if (instrument != NULL)
 		InstrStopNode(instrument, state->batch.rows + (state->pending != NULL) - state->pending_counted);
