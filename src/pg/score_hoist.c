@@ -319,6 +319,14 @@ case_test_mutator(Node *node, void *argument)
 		return copyObject((Node *) argument);
 	if (IsA(node, CaseExpr))
 		return copyObject(node);	/* has another test value of its own */
+	if (IsA(node, ArrayCoerceExpr))
+	{
+		ArrayCoerceExpr *result = copyObject((ArrayCoerceExpr *) node);
+
+		/* in elemexpr it stands for an element */
+		result->arg = (Expr *) case_test_mutator((Node *) result->arg, argument);
+		return (Node *) result;
+	}
 	return expression_tree_mutator(node, case_test_mutator, argument);
 }
 
