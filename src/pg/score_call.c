@@ -241,9 +241,9 @@ same_argument(const DlScoreModel *m, Datum value)
 	return m->argument != (Datum) 0 && datumIsEqual(m->argument, value, false, -1);
 }
 
-/* The model that an argument means; NULL: there are too many in this batch. */
+/* The model that an argument means; NULL: it has to be looked for, and the row is not the first. */
 static DlScoreModel *
-model_of(DlScoreCall *call, Datum value)
+model_of(DlScoreCall *call, Datum value, int row)
 {
 	DlScoreModel *m;
 	int			i;
@@ -251,15 +251,12 @@ model_of(DlScoreCall *call, Datum value)
 	for (i = 0; i < call->model_count; i++)
 		if (same_argument(call->models[i], value))
 			break;
+	if (i == call->model_count && row > 0)
+		return NULL;
 	if (i == call->model_count && call->model_count < MOST_MODELS)
 		add_model(call);
 	else if (i == call->model_count)
-	{
-		for (i = MOST_MODELS - 1; i >= 0 && call->models[i]->rows > 0; i--)
-			;
-		if (i < 0)
-			return NULL;
-	}
+		i = MOST_MODELS - 1;
 	put_first(call, i);
 	m = call->models[0];
 	if (!same_argument(m, value))
@@ -328,13 +325,15 @@ dl_score_call_begin(DlScoreCall *call, int room)
 		call->models[i]->rows = 0;
 }
 
-/* A model that all rows share is looked for at the first of them. */
+/* A model that all rows share is looked for at the first of them; NULL: it would be at a later one. */
 static DlScoreModel *
 shared_model(DlScoreCall *call, int row)
 {
 	DlScoreModel *m = call->model_count > 0 ? call->models[0] : add_model(call);
 
-	if (row == 0 || !m->use.ready)
+	if (row > 0 && !m->use.ready)
+		return NULL;
+	if (row == 0)
 	{
 		Const	   *argument = linitial(call->expression->args);
 
@@ -353,7 +352,7 @@ row_model(DlScoreCall *call, ExprContext *econtext, int row)
 	Datum		value = ExecEvalExpr(call->model_state, econtext, &isnull);
 
 	if (!isnull)
-		return model_of(call, value);
+		return model_of(call, value, row);
 	if (row == 0)
 		dl_model_use_null();
 	return NULL;
