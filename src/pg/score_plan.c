@@ -31,7 +31,7 @@ typedef struct Rewrite
 {
 	PlannedStmt *statement;
 	int			last_id;		/* of the plan's nodes */
-	bool		has_limit;
+	bool		may_stop;		/* some node stops before it has read all rows of its children */
 	Bitmapset  *read_whole;		/* subplans, from 1, that are read to their end */
 	int			nodes;			/* put in */
 } Rewrite;
@@ -80,6 +80,25 @@ each_child(Plan *plan, VisitPlan visit, void *context)
 	}
 }
 
+/* Whether a node may stop before it has read all rows of its children, whatever its parent does. */
+static bool
+stops_early(const Plan *plan)
+{
+	switch (nodeTag(plan))
+	{
+		case T_Limit:
+		case T_MergeJoin:
+			return true;
+		case T_NestLoop:
+			return ((const Join *) plan)->inner_unique || ((const Join *) plan)->jointype == JOIN_SEMI ||
+				((const Join *) plan)->jointype == JOIN_ANTI;
+		case T_WindowAgg:
+			return dl_has_run_condition_compat((const WindowAgg *) plan);
+		default:
+			return false;
+	}
+}
+
 /* What has to be known before anything is changed. */
 static void
 survey(Plan **plan, void *context)
@@ -89,7 +108,7 @@ survey(Plan **plan, void *context)
 
 	check_stack_depth();
 	rewrite->last_id = Max(rewrite->last_id, (*plan)->plan_node_id);
-	rewrite->has_limit = rewrite->has_limit || IsA(*plan, Limit);
+	rewrite->may_stop = rewrite->may_stop || stops_early(*plan);
 	foreach(lc, (*plan)->initPlan)
 	{
 		SubPlan    *subplan = lfirst(lc);
@@ -145,8 +164,10 @@ find_volatile(Plan **plan, void *context)
 {
 	bool	   *found = context;
 
-	*found = *found || contain_volatile_functions((Node *) (*plan)->targetlist) ||
+	*found = *found || IsA(*plan, LockRows) || contain_volatile_functions((Node *) (*plan)->targetlist) ||
 		contain_volatile_functions((Node *) (*plan)->qual);
+	if (!*found && (IsA(*plan, NestLoop) || IsA(*plan, MergeJoin) || IsA(*plan, HashJoin)))
+		*found = contain_volatile_functions((Node *) ((Join *) *plan)->joinqual);
 	if (!*found)
 		each_child(*plan, find_volatile, context);
 }
@@ -638,14 +659,10 @@ static void transform(Plan **plan, void *context);
 static void
 transform_join(Plan *plan, const Place *place)
 {
-	Join	   *join = (Join *) plan;
 	bool		merge = IsA(plan, MergeJoin);
 	Place		outer = {place->rewrite, place->early_stop || merge, false};
-	Place		inner = {place->rewrite, true, merge};
+	Place		inner = {place->rewrite, !IsA(plan, NestLoop) || place->early_stop || stops_early(plan), merge};
 
-	if (IsA(plan, NestLoop))
-		inner.early_stop = place->early_stop || join->inner_unique || join->jointype == JOIN_SEMI ||
-			join->jointype == JOIN_ANTI;
 	transform(&plan->lefttree, &outer);
 	transform(&plan->righttree, &inner);
 }
@@ -663,7 +680,8 @@ transform_children(Plan *plan, const Place *place)
 			transform_join(plan, place);
 			return;
 		case T_Limit:
-			below.early_stop = true;
+		case T_WindowAgg:
+			below.early_stop = place->early_stop || stops_early(plan);
 			break;
 		case T_Sort:
 		case T_Hash:
@@ -689,13 +707,13 @@ transform(Plan **where, void *context)
 	Rewrite    *rewrite = place->rewrite;
 	Plan	   *plan = *where;
 	Plan	   *above;
-	bool		below_stops = place->early_stop;
+	bool		below_stops = place->early_stop || stops_early(plan);
 
 	check_stack_depth();
 	transform_children(plan, place);
 	if (IsA(plan, Agg) && ((Agg *) plan)->aggstrategy != AGG_SORTED && ((Agg *) plan)->aggstrategy != AGG_MIXED)
 		below_stops = false;
-	if (computes_below(plan) && may_read_ahead(plan->lefttree, below_stops))
+	if (computes_below(plan) && !place->marks && may_read_ahead(plan->lefttree, below_stops))
 		while (score_below(plan, below_stops, rewrite))
 			;
 	if (IsA(plan, HashJoin) && may_read_ahead(plan, place->early_stop))
@@ -725,11 +743,13 @@ rewrite_statement(PlannedStmt *statement, bool cursor)
 	for (int i = 0; i < list_length(statement->subplans); i++)
 		if (list_nth(statement->subplans, i) != NULL)
 			survey((Plan **) &lfirst(list_nth_cell(statement->subplans, i)), &rewrite);
+	/* a subplan that is not read to its end may be what reads a CTE */
+	rewrite.may_stop = rewrite.may_stop || bms_num_members(rewrite.read_whole) < list_length(statement->subplans);
 
 	transform(&statement->planTree, &place);
 	for (int i = 0; i < list_length(statement->subplans); i++)
 	{
-		place.early_stop = cursor || rewrite.has_limit || !bms_is_member(i + 1, rewrite.read_whole);
+		place.early_stop = cursor || rewrite.may_stop || !bms_is_member(i + 1, rewrite.read_whole);
 		if (list_nth(statement->subplans, i) != NULL)
 			transform((Plan **) &lfirst(list_nth_cell(statement->subplans, i)), &place);
 	}
