@@ -47,6 +47,12 @@ END
 $$;
 SELECT explain_analyze('SELECT id, (SELECT max(dl.predict(''score_attack'', s.a, s.k)) FROM points s WHERE s.k = t.k) FROM points t WHERE id <= 20');
 
+CREATE FUNCTION explain_verbose(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN QUERY EXECUTE 'EXPLAIN (VERBOSE, COSTS OFF) ' || query;
+END
+$$;
+
 -- CASE's value, and the elements of an array that WHEN converts, are different things.
 SELECT compare($$
 	SELECT id, CASE k::int8 WHEN (list::int8[])[1] + 1 THEN dl.predict('score_attack', a, k) END
@@ -54,6 +60,12 @@ SELECT compare($$
 SELECT compare($$
 	SELECT id, CASE k::int8 WHEN (list::int8[])[1] THEN dl.predict('score_attack', a, k) END
 	FROM (SELECT *, ARRAY[k, id]::numeric[] AS list FROM points OFFSET 0) AS p$$);
+
+-- A guard has few conditions, so that many WHENs do not cost their number squared.
+SELECT format('SELECT id, CASE %s END FROM points', string_agg(format('WHEN k * 50 + id %% 50 = %s THEN dl.predict(''score_attack'', a, k + %s)', i, i), ' ')) AS query
+FROM generate_series(0, 349) AS i \gset
+SELECT compare(:'query');
+SELECT count(*) FROM regexp_matches((SELECT string_agg(line, ' ') FROM explain_verbose(:'query') AS line), '\(dl.predict', 'g');
 
 -- A model that a later row needs is looked for when that row is asked for.
 CREATE FUNCTION fetch_rows(query text, count int) RETURNS text LANGUAGE plpgsql AS $$

@@ -25,6 +25,9 @@
 #include "pg/score_function.h"
 #include "pg/score_plan.h"
 
+/* In one guard: the last of n WHENs has n of them, so all guards together would have n * n / 2, for each row. */
+#define MOST_CONDITIONS 8
+
 /* What the child of a node above computes. */
 static bool
 is_leaf(const Node *node)
@@ -276,7 +279,7 @@ hoist_where(Node *node, List *conditions, DlHoist *h)
 			condition = on_child(condition, h);
 		else
 			condition = NULL;
-		if (condition == NULL || !may_move(condition, h))
+		if (condition == NULL || list_length(h->guard) == MOST_CONDITIONS || !may_move(condition, h))
 			h->frozen++;
 		else
 			h->guard = lappend(list_copy(h->guard), condition);
