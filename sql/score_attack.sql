@@ -102,6 +102,25 @@ SELECT count(*) FROM (SELECT * FROM (SELECT * FROM points WHERE dl.predict('scor
 SELECT count(*) AS locked FROM points WHERE xmax::text::bigint = txid_current() % (1::bigint << 32);
 ROLLBACK;
 
+-- Workers' counters are in EXPLAIN.
+CREATE FUNCTION counted(query text) RETURNS bool LANGUAGE plpgsql AS $$
+DECLARE
+	line text;
+BEGIN
+	FOR line IN EXECUTE 'EXPLAIN (ANALYZE, COSTS OFF) ' || query LOOP
+		IF line ~ 'Batches:' THEN
+			RETURN line !~ 'Batches: 0$';
+		END IF;
+	END LOOP;
+END
+$$;
+SET max_parallel_workers_per_gather = 2;
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+SET parallel_leader_participation = off;
+SELECT counted('SELECT sum(dl.predict(''score_attack'', a, k)) FROM points');
+
 SET client_min_messages = warning;
 DROP SCHEMA score_attack CASCADE;
 SELECT dl.drop_model('score_attack');

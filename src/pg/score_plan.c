@@ -33,6 +33,7 @@ typedef struct Rewrite
 	int			last_id;		/* of the plan's nodes */
 	bool		may_stop;		/* some node stops before it has read all rows of its children */
 	Bitmapset  *read_whole;		/* subplans, from 1, that are read to their end */
+	int			gathers;		/* that the plan in hand lies below: parallel workers run it */
 	int			nodes;			/* put in */
 } Rewrite;
 
@@ -195,6 +196,7 @@ make_node(Rewrite *rewrite, Plan *child, const DlHoist *h)
 	plan->total_cost = child->total_cost;
 	plan->plan_rows = child->plan_rows;
 	plan->plan_width = child->plan_width;
+	plan->parallel_aware = rewrite->gathers > 0;	/* it gets shared memory, for its counters */
 	plan->parallel_safe = child->parallel_safe;
 	plan->plan_node_id = ++rewrite->last_id;
 	plan->lefttree = child;
@@ -708,9 +710,12 @@ transform(Plan **where, void *context)
 	Plan	   *plan = *where;
 	Plan	   *above;
 	bool		below_stops = place->early_stop || stops_early(plan);
+	int			gathers = IsA(plan, Gather) || IsA(plan, GatherMerge);
 
 	check_stack_depth();
+	rewrite->gathers += gathers;
 	transform_children(plan, place);
+	rewrite->gathers -= gathers;
 	if (IsA(plan, Agg) && ((Agg *) plan)->aggstrategy != AGG_SORTED && ((Agg *) plan)->aggstrategy != AGG_MIXED)
 		below_stops = false;
 	if (computes_below(plan) && !place->marks && may_read_ahead(plan->lefttree, below_stops))
