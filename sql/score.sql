@@ -162,6 +162,29 @@ EXPLAIN (COSTS OFF) SELECT id, dl.predict('score', b, a, k, c) FROM t WHERE dl.p
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT count(*) FROM t WHERE dl.predict('score', t) > -1000;
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT id FROM t WHERE dl.predict('score', t) > -1000 LIMIT 3;
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT id, dl.predict('score', t) FROM t LIMIT 3;
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+SET max_parallel_workers_per_gather = 2;
+SET parallel_leader_participation = off;
+CREATE TEMPORARY TABLE explained (line text);
+DO $$
+DECLARE
+	line text;
+BEGIN
+	FOR line IN EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT sum(dl.predict('score', t)) FROM t LOOP
+		INSERT INTO explained VALUES (line);
+	END LOOP;
+END
+$$;
+SELECT sum(batches * rows)::int AS rows_of_all_workers
+FROM (SELECT substring(line FROM 'Batches: (\d+)')::numeric AS batches, lead(substring(line FROM 'Rows per Batch: ([\d.]+)')::numeric) OVER () AS rows
+	  FROM explained) e;
+RESET parallel_setup_cost;
+RESET parallel_tuple_cost;
+RESET min_parallel_table_scan_size;
+RESET parallel_leader_participation;
+SET max_parallel_workers_per_gather = 0;
 SET deep_learning.batched_scoring = off;
 EXPLAIN (COSTS OFF) SELECT id FROM t WHERE dl.predict('score', t) > 0;
 RESET deep_learning.batched_scoring;
