@@ -121,6 +121,26 @@ SET min_parallel_table_scan_size = 0;
 SET parallel_leader_participation = off;
 SELECT counted('SELECT sum(dl.predict(''score_attack'', a, k)) FROM points');
 
+-- A caller that asks for some rows only gets no error of later ones; a blocking node reads all the same.
+SET max_parallel_workers_per_gather = 0;
+CREATE TABLE zeros AS SELECT i AS id, .5::real AS a, 40 - i AS k FROM generate_series(1, 200) i;
+CREATE FUNCTION lazy() RETURNS SETOF float8 LANGUAGE sql STABLE AS 'SELECT dl.predict(''score_attack'', a, 1 / k) FROM zeros';
+SELECT count(*) FROM (SELECT lazy() LIMIT 39) s;
+SELECT count(*) FROM (SELECT lazy() LIMIT 40) s;
+DO $$
+DECLARE
+	first float8;
+	most float8;
+BEGIN
+	SELECT dl.predict('score_attack', a, 1 / k) INTO first FROM zeros;
+	SELECT max(dl.predict('score_attack', a, 1 / (k - 1000))) INTO most FROM zeros;
+	RAISE NOTICE '% %', first IS NOT NULL, most IS NOT NULL;
+END
+$$;
+-- A row that is NULL as a whole is NULL, whatever the function.
+SELECT dl.classify('score_attack', z) FROM (VALUES (1)) v (i) LEFT JOIN zeros z ON z.id = -1;
+SELECT dl.classify('score_attack', z) FROM zeros z;
+
 SET client_min_messages = warning;
 DROP SCHEMA score_attack CASCADE;
 SELECT dl.drop_model('score_attack');

@@ -91,6 +91,20 @@ extern bool pq_check_connection(void);
 #define dl_set_plan_synchronous_compat(plan) ((void) 0)
 #endif
 
+/* commands/explain.h had all of it before. */
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#endif
+
+#if PG_VERSION_NUM >= 180000
+#define DL_EXECUTOR_RUN_ARGUMENTS QueryDesc *query, ScanDirection direction, uint64 count
+#define DL_EXECUTOR_RUN_PASSED query, direction, count
+#else
+#define DL_EXECUTOR_RUN_ARGUMENTS QueryDesc *query, ScanDirection direction, uint64 count, bool once
+#define DL_EXECUTOR_RUN_PASSED query, direction, count, once
+#endif
+
 #if PG_VERSION_NUM >= 150000
 #define dl_has_run_condition_compat(window) ((window)->runCondition != NIL || (window)->plan.qual != NIL)
 #else

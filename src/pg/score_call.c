@@ -202,7 +202,7 @@ use_model(DlScoreCall *call, DlScoreModel *m)
 	const DlModel *model = m->use.model;
 	MemoryContext old = MemoryContextSwitchTo(m->use.context);
 
-	call->function->check(model);
+	m->checked = false;
 	memset(m->scorers, 0, sizeof(m->scorers));
 	m->features = NULL;
 	m->results = NULL;
@@ -438,8 +438,11 @@ dl_score_call_read(DlScoreCall *call, TupleTableSlot *slot, ExprContext *econtex
 		encoded = call->whole ? encode_whole(call, m, row == 0, features) :
 			encode_values(m, call->values, call->nulls, row == 0, features);
 	}
-	if (!encoded)
+	if (!encoded || (!m->checked && row > 0))
 		return false;
+	if (!m->checked)
+		call->function->check(m->use.model);
+	m->checked = true;
 	if (!call->plain)
 	{
 		call->row_models[row] = m;

@@ -34,6 +34,7 @@ typedef struct DlScoreModel
 	Size		result_bytes;	/* of a row */
 	uint32_t   *features;		/* [room, feature_words] */
 	char	   *results;		/* [room, result_bytes] */
+	bool		checked;		/* the function can be used with it */
 	bool		packed;			/* rows can be read from the data of a table's tuple */
 	int			room;
 	int			rows;

@@ -3,8 +3,7 @@
  *    What EXPLAIN shows of a node that scores.
  *
  * The counters are those of the calls of the scorer itself.  Parallel workers add
- * theirs to shared memory when they end; the leader takes them over
- * before that memory goes.
+ * theirs to shared memory; the leader takes them over before that memory goes.
  */
 #include "pg/score_explain.h"
 
@@ -55,21 +54,32 @@ dl_score_attach_shared(CustomScanState *node, shm_toc *toc, void *coordinate)
 }
 
 void
+dl_score_count(CustomScanState *node, const DlScoreCounters *batch)
+{
+	DlScoreState *state = (DlScoreState *) node;
+
+	if (IsParallelWorker() && state->shared != NULL)
+	{
+		pg_atomic_fetch_add_u64(&state->shared->batches, (int64) batch->batches);
+		pg_atomic_fetch_add_u64(&state->shared->rows, (int64) batch->rows);
+		pg_atomic_fetch_add_u64(&state->shared->nanoseconds, (int64) batch->nanoseconds);
+		return;
+	}
+	state->counters.batches += batch->batches;
+	state->counters.rows += batch->rows;
+	state->counters.nanoseconds += batch->nanoseconds;
+}
+
+/* The shared memory goes soon after: the leader takes over what is in it. */
+void
 dl_score_shut_down(CustomScanState *node)
 {
 	DlScoreState *state = (DlScoreState *) node;
 	DlScoreShared *shared = state->shared;
 
-	if (shared == NULL)
+	if (shared == NULL || IsParallelWorker())
 		return;
 	state->shared = NULL;
-	if (IsParallelWorker())
-	{
-		pg_atomic_fetch_add_u64(&shared->batches, (int64) state->counters.batches);
-		pg_atomic_fetch_add_u64(&shared->rows, (int64) state->counters.rows);
-		pg_atomic_fetch_add_u64(&shared->nanoseconds, (int64) state->counters.nanoseconds);
-		return;
-	}
 	state->counters.batches += pg_atomic_exchange_u64(&shared->batches, 0);
 	state->counters.rows += pg_atomic_exchange_u64(&shared->rows, 0);
 	state->counters.nanoseconds += pg_atomic_exchange_u64(&shared->nanoseconds, 0);

@@ -11,8 +11,12 @@
 #include "access/parallel.h"
 #include "commands/explain.h"
 #include "nodes/execnodes.h"
+#include "pg/score_call.h"
 
 extern void dl_score_explain(CustomScanState *node, List *ancestors, ExplainState *es);
+
+/* Adds what one batch has done. */
+extern void dl_score_count(CustomScanState *node, const DlScoreCounters *batch);
 
 extern Size dl_score_estimate_shared(CustomScanState *node, ParallelContext *context);
 extern void dl_score_create_shared(CustomScanState *node, ParallelContext *context, void *coordinate);

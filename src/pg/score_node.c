@@ -30,6 +30,10 @@
 #include "pg/score_plan.h"
 #include "pg/settings.h"
 
+/* How many rows the caller of the executor asks for, as SELECT INTO and FETCH do; 0: all. */
+static uint64 rows_run;
+static ExecutorRun_hook_type previous_run;
+
 #define FIRST_ROWS 64			/* of the first batch, where all rows will be asked for */
 #define BATCH_BYTES ((Size) 16 << 20)	/* that a batch may take; one row always fits */
 
@@ -206,12 +210,15 @@ begin(CustomScanState *node, EState *estate, int eflags)
 	DlScoreState *state = (DlScoreState *) node;
 	const CustomScan *scan = plan_of(state);
 	List	   *forwarded = list_nth(scan->custom_private, DL_SCORE_FORWARDED);
+	int			flags = linitial_int(list_nth(scan->custom_private, DL_SCORE_FLAGS));
 	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
 
 	outerPlanState(node) = ExecInitNode(outerPlan(scan), estate, eflags);
 	state->context = AllocSetContextCreate(estate->es_query_cxt, "dl score", ALLOCSET_DEFAULT_SIZES);
 	state->input_context = CreateExprContext(estate);
-	state->early_stop = (linitial_int(list_nth(scan->custom_private, DL_SCORE_FLAGS)) & DL_SCORE_EARLY_STOP) != 0;
+	state->early_stop = (flags & DL_SCORE_EARLY_STOP) != 0;
+	state->streams = (flags & DL_SCORE_STREAMS) != 0;
+	state->may_raise = (flags & DL_SCORE_MAY_RAISE) != 0;
 	set_reading(state, forwarded);
 
 	/* Expressions on the child's columns get slots of different kinds. */
@@ -313,9 +320,12 @@ static int
 batch_rows(DlScoreState *state)
 {
 	int64		most = dl_setting_batch_rows();
-	int64		first = state->early_stop ? 1 : FIRST_ROWS;
+	bool		some = rows_run > 0 && state->streams;
+	int64		first = state->early_stop || some ? 1 : FIRST_ROWS;
 	int64		asked;
 
+	if (some && state->may_raise)
+		return 1;
 	if (state->rows_read > 0)
 		return (int) Min(most, Max(first, state->rows_read));
 	asked = state->limit == NIL ? 0 : rows_asked_for(state);
@@ -495,10 +505,15 @@ next_batch(DlScoreState *state)
 	if (instrument != NULL)
 		InstrStopNode(instrument, state->batch.rows + (state->pending != NULL) - state->pending_counted);
 	state->pending_counted = state->pending != NULL;
-	for (int i = 0; i < state->call_count && state->batch.rows > 0; i++)
-		dl_score_call_run(state->calls[i], &state->counters);
 	if (state->batch.rows == 0)
 		return false;
+	for (int i = 0; i < state->call_count; i++)
+	{
+		DlScoreCounters counters = {0};
+
+		dl_score_call_run(state->calls[i], &counters);
+		dl_score_count(&state->css, &counters);
+	}
 	select_rows(state);
 	state->values = state->batch.count == 0 && state->call_count == 1 ? dl_score_call_values(state->calls[0]) : NULL;
 	state->bare_result = state->values != NULL && state->css.ss.ps.qual == NULL && state->css.ss.ps.ps_ProjInfo == NULL;
@@ -616,8 +631,30 @@ const CustomExecMethods dl_score_exec_methods = {
 	.ExplainCustomScan = dl_score_explain,
 };
 
+static void
+run_executor(DL_EXECUTOR_RUN_ARGUMENTS)
+{
+	uint64		outer = rows_run;
+
+	rows_run = count;
+	PG_TRY();
+	{
+		if (previous_run != NULL)
+			previous_run(DL_EXECUTOR_RUN_PASSED);
+		else
+			standard_ExecutorRun(DL_EXECUTOR_RUN_PASSED);
+	}
+	PG_FINALLY();
+	{
+		rows_run = outer;
+	}
+	PG_END_TRY();
+}
+
 void
 dl_score_node_init(void)
 {
 	RegisterCustomScanMethods(&dl_score_scan_methods);
+	previous_run = ExecutorRun_hook;
+	ExecutorRun_hook = run_executor;
 }

@@ -35,6 +35,8 @@ typedef struct DlScoreState
 	MemoryContext context;		/* what lives as long as the node */
 	ExprContext *input_context; /* for expressions on the child's columns */
 	bool		early_stop;
+	bool		streams;		/* rows come out of the plan as they are read */
+	bool		may_raise;		/* evaluating an argument may raise an error */
 	bool		reads_table;	/* in the place of the sequential scan below */
 	bool		reads_heap;		/* whose tuples are PostgreSQL's own */
 	bool		bare;			/* of each row only the calls' arguments are needed */

@@ -28,6 +28,12 @@ typedef enum DlScorePrivate
 /* Rows may be read that nobody asks for. */
 #define DL_SCORE_EARLY_STOP 0x01
 
+/* So they are where the caller of the executor asks for some rows only, as FETCH and SELECT INTO do. */
+#define DL_SCORE_STREAMS 0x02
+
+/* An argument or guard may raise an error: then such a caller has rows read one by one. */
+#define DL_SCORE_MAY_RAISE 0x04
+
 extern const CustomScanMethods dl_score_scan_methods;
 
 /* Installs the planner's hook and makes the node known; called once per process. */

@@ -1,0 +1,38 @@
+/*
+ * score_insert.h
+ *    Puts one node that scores in batches into a finished plan.
+ */
+#ifndef DL_PG_SCORE_INSERT_H
+#define DL_PG_SCORE_INSERT_H
+
+#include "postgres.h"
+
+#include "pg/score_plan.h"
+
+/* A statement's plan while it is changed. */
+typedef struct DlRewrite
+{
+	PlannedStmt *statement;
+	int			last_id;		/* of the plan's nodes */
+	bool		may_stop;		/* some node stops before it has read all rows of its children */
+	Bitmapset  *read_whole;		/* subplans, from 1, that are read to their end */
+	bool		streams;		/* rows of the place in hand come out of the plan as they are read */
+	int			gathers;		/* that the plan in hand lies below: parallel workers run it */
+	int			nodes;			/* put in */
+} DlRewrite;
+
+/* Whether a node may stand above or below a node of such a kind. */
+extern bool dl_score_computes_above(const Plan *plan);
+extern bool dl_score_computes_below(const Plan *plan);
+
+/*
+ * Each puts in one node at most, for some of the calls; NULL or false: there is none left to move.  early_stop: not all
+ * rows of plan (above) or of its child need be asked for.  The first gives the node that takes plan's place.
+ */
+extern Plan *dl_score_above(Plan *plan, bool early_stop, DlRewrite *rewrite);
+extern bool dl_score_below(Plan *plan, bool early_stop, DlRewrite *rewrite);
+
+/* Between a hash join, or its hash where inner, and their child. */
+extern bool dl_score_hashed(HashJoin *join, bool inner, bool early_stop, DlRewrite *rewrite);
+
+#endif							/* DL_PG_SCORE_INSERT_H */
