@@ -52,7 +52,10 @@ SELECT is_empty($$SELECT oid::regprocedure FROM pg_temp.functions WHERE provolat
 SELECT is_empty($$SELECT oid::regprocedure FROM pg_temp.functions WHERE provolatile = 'i' AND prokind = 'f' AND proparallel <> 's'$$, 'IMMUTABLE functions are PARALLEL SAFE');
 SELECT is_empty($$SELECT oid::regprocedure FROM pg_temp.functions WHERE provolatile = 'i' AND proargtypes::oid[] && ARRAY['text'::regtype::oid]
 				  AND proname NOT LIKE 'network%'$$, 'nothing IMMUTABLE looks a name up');
-SELECT is_empty($$SELECT oid::regprocedure FROM pg_temp.functions p WHERE proleakproof OR prosupport <> 0$$, 'none claims to be leakproof');
+SELECT is_empty($$SELECT oid::regprocedure FROM pg_temp.functions p WHERE proleakproof$$, 'none claims to be leakproof');
+SELECT set_eq($$SELECT DISTINCT proname::text FROM pg_temp.functions WHERE prosupport <> 0$$,
+			  $$SELECT unnest('{predict,classify,probabilities,predict_array,embed,predict_interval}'::text[])$$, 'the planner asks what scoring costs, nothing else');
+SELECT is(count(*)::integer, 12, 'by name and by value') FROM pg_temp.functions WHERE prosupport = 'dl.scoring_support'::regproc;
 
 -- Every C function exists: its body can be loaded.
 CREATE FUNCTION pg_temp.exists_in_library(symbol text) RETURNS boolean LANGUAGE plpgsql AS $$
