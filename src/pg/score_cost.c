@@ -27,15 +27,15 @@
 #include "pg/registry.h"
 #include "pg/score_cost.h"
 #include "pg/score_function.h"
-#include "pg/settings.h"
 
 PG_FUNCTION_INFO_V1(dl_sql_scoring_support);
 
-/* In units of cpu_operator_cost. */
-#define BYTES_AN_OPERATOR 1000.0	/* of the model, for a row of a batch */
-#define ROW_IN_BATCH 1.0		/* apart from the network */
-#define ROW_ALONE 15.0			/* the same of a call for one row */
-#define ALONE_FACTOR 1.5		/* the network of one row, as a multiple of that of a row of a batch */
+/*
+ * For a row of a batch.  A row by itself costs half as much again, or more; but plans are the same with and without
+ * batches, so that their answers are.
+ */
+#define BYTES_AN_OPERATOR 1000.0	/* of the model: each so many cost as much as one operator of the planner */
+#define ROW_OPERATORS 1.0		/* a row, apart from the network */
 
 /* Bytes of the model that a call means; -1: not known, or not for this user to know. */
 static int64
@@ -48,15 +48,6 @@ model_bytes(const FuncExpr *call)
 	if (model->consttype == TEXTOID)
 		return dl_registry_size(TextDatumGetCString(model->constvalue), 0, DL_RIGHT_USE);
 	return (int64) toast_raw_datum_size(model->constvalue) - VARHDRSZ;
-}
-
-static Cost
-cost_of_bytes(int64 bytes)
-{
-	double		network = (double) bytes / BYTES_AN_OPERATOR;
-	double		operators = dl_setting_batched_scoring() ? ROW_IN_BATCH + network : ROW_ALONE + network * ALONE_FACTOR;
-
-	return operators * cpu_operator_cost;
 }
 
 /* Where nothing is known the planner takes the cost that CREATE FUNCTION says. */
@@ -72,7 +63,7 @@ dl_sql_scoring_support(PG_FUNCTION_ARGS)
 	if (bytes < 0)
 		PG_RETURN_POINTER(NULL);
 	request->startup = 0;
-	request->per_tuple = cost_of_bytes(bytes);
+	request->per_tuple = (ROW_OPERATORS + (double) bytes / BYTES_AN_OPERATOR) * cpu_operator_cost;
 	PG_RETURN_POINTER(request);
 }
 
