@@ -91,6 +91,9 @@ EXPLAIN (COSTS OFF) SELECT id FROM points WHERE dl.predict('cost_large', a, b) >
 RESET deep_learning.batched_scoring;
 EXPLAIN (COSTS OFF) SELECT id FROM points WHERE dl.predict('cost_large', a, b) > 1 AND slow(b) AND dl.predict('cost_small', a, b) > 1 AND a < 50;
 
+-- Behind LIMIT: also the smallest network is not run for rows that nobody gets.
+EXPLAIN (COSTS OFF) SELECT id, dl.predict('cost_small', a, b) FROM points ORDER BY y, id LIMIT 3;
+
 -- Workers: for a large network they are worth it, for a small one they are not.
 SET max_parallel_workers_per_gather = 2;
 EXPLAIN (COSTS OFF) SELECT id, dl.predict('cost_large', a, b) FROM points;

@@ -36,6 +36,7 @@ PG_FUNCTION_INFO_V1(dl_sql_scoring_support);
  */
 #define BYTES_AN_OPERATOR 1000.0	/* of the model: each so many cost as much as one operator of the planner */
 #define ROW_OPERATORS 1.0		/* a row, apart from the network */
+#define LEAST_OPERATORS 11.0	/* the planner puts off until after LIMIT what costs more than 10 */
 
 /* Bytes of the model that a call means; -1: not known, or not for this user to know. */
 static int64
@@ -63,7 +64,7 @@ dl_sql_scoring_support(PG_FUNCTION_ARGS)
 	if (bytes < 0)
 		PG_RETURN_POINTER(NULL);
 	request->startup = 0;
-	request->per_tuple = (ROW_OPERATORS + (double) bytes / BYTES_AN_OPERATOR) * cpu_operator_cost;
+	request->per_tuple = Max(ROW_OPERATORS + (double) bytes / BYTES_AN_OPERATOR, LEAST_OPERATORS) * cpu_operator_cost;
 	PG_RETURN_POINTER(request);
 }
 
