@@ -80,6 +80,19 @@ extern bool pq_check_connection(void);
 #define dl_executor_run_compat(desc) ExecutorRun(desc, ForwardScanDirection, 0, true)
 #endif
 
+/* The body of a function of SQL that is one expression; since version 14 what it calls is known to depend on. */
+#if PG_VERSION_NUM >= 140000
+#define dl_sql_body_compat(expression) psprintf("RETURN %s", expression)
+#else
+#define dl_sql_body_compat(expression) psprintf("AS %s", quote_literal_cstr(psprintf("SELECT %s", expression)))
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#define dl_type_name_compat(text) typeStringToTypeName(text, NULL)
+#else
+#define dl_type_name_compat(text) typeStringToTypeName(text)
+#endif
+
 /* Up to version 13 ModifyTable has a list of plans. */
 #if PG_VERSION_NUM >= 140000
 #define dl_each_modify_table_plan_compat(each, node, visit, context) ((void) 0)

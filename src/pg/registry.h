@@ -80,6 +80,12 @@ extern struct varlena *dl_registry_bytes(const char *name, int version, DlRegist
 extern struct varlena *dl_registry_bytes_latest(const char *name, int version, DlRegistryRight right);
 
 /*
+ * Bytes of a version (0: the deployed one) as it is committed now; -1 when it is not there, or the current
+ * user has not the right.  For planning: cheap, and never an error.
+ */
+extern int64 dl_registry_size(const char *name, int version, DlRegistryRight right);
+
+/*
  * Storing.  A trainer calls check before it reads a row, deployed when it has
  * a model, and store at the end.
  */

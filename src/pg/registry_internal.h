@@ -4,6 +4,7 @@
  *    which they are written.
  *
  * registry_read.c    looks up rows by index, without SQL, as a catalog is read
+ * registry_size.c    how large a model is, for the planner
  * registry_rights.c  who may do what; names that are near
  * registry_write.c   sections, locks, and the statements that change rows
  * registry_store.c   new versions, and which one is deployed

@@ -15,6 +15,7 @@
 #include "optimizer/optimizer.h"
 
 #include "pg/compat.h"
+#include "pg/score_cost.h"
 #include "pg/score_insert.h"
 
 static CustomScan *
@@ -23,9 +24,6 @@ make_node(DlRewrite *rewrite, Plan *child, const DlHoist *h)
 	CustomScan *node = makeNode(CustomScan);
 	Plan	   *plan = &node->scan.plan;
 
-	plan->startup_cost = child->startup_cost;
-	plan->total_cost = child->total_cost;
-	plan->plan_rows = child->plan_rows;
 	plan->plan_width = child->plan_width;
 	plan->parallel_aware = rewrite->gathers > 0;	/* it gets shared memory, for its counters */
 	plan->parallel_safe = child->parallel_safe;
@@ -225,6 +223,7 @@ dl_score_above(Plan *plan, bool early_stop, DlRewrite *rewrite)
 	tlist = with_expressions(plan->targetlist, (List *) dl_hoist((Node *) plan->targetlist, &h));
 
 	node = make_node(rewrite, plan, &h);
+	dl_score_cost_above(&node->scan.plan, plan, filters, plan->targetlist);
 	node->scan.plan.targetlist = tlist;
 	node->scan.plan.qual = quals;
 	node->scan.plan.initPlan = plan->initPlan;
@@ -403,6 +402,7 @@ dl_score_below(Plan *plan, bool early_stop, DlRewrite *rewrite)
 
 	forwarded = needed_columns(plan, &h);
 	node = make_node(rewrite, child, &h);
+	dl_score_cost_below(&node->scan.plan, child, h.columns);
 	node->scan.plan.targetlist = columns_tlist(&h, INDEX_VAR);
 	node->scan.plan.extParam = bms_union(child->extParam, plan->allParam);
 	node->scan.plan.allParam = bms_union(child->allParam, plan->allParam);
@@ -455,6 +455,7 @@ dl_score_hashed(HashJoin *join, bool inner, bool early_stop, DlRewrite *rewrite)
 	*keys = new_keys;
 
 	node = make_node(rewrite, child, &h);
+	dl_score_cost_below(&node->scan.plan, child, h.columns);
 	node->scan.plan.targetlist = columns_tlist(&h, INDEX_VAR);
 	node->scan.plan.extParam = bms_union(child->extParam, join->join.plan.allParam);
 	node->scan.plan.allParam = bms_union(child->allParam, join->join.plan.allParam);

@@ -45,14 +45,17 @@ SELECT set_eq($$SELECT DISTINCT proparallel::text || provolatile::text FROM pg_t
 SELECT is(count(*)::integer, 10, 'five scoring functions by name and by value') FROM pg_temp.functions
 	WHERE proname IN ('predict', 'classify', 'probabilities', 'predict_array', 'embed');
 SELECT set_eq($$SELECT DISTINCT proname::text FROM pg_temp.functions WHERE provolatile = 'v' AND prokind = 'f'$$,
-			  $$SELECT unnest('{train,fit_transition,fit_final,evaluate,deploy,rollback,put,drop_model,rename_model,set_owner,grant_model,revoke_model}'::text[])$$,
+			  $$SELECT unnest('{train,fit_transition,fit_final,evaluate,deploy,rollback,put,drop_model,rename_model,set_owner,grant_model,revoke_model,create_function}'::text[])$$,
 			  'what trains or changes the registry is VOLATILE, nothing else');
 SELECT is_empty($$SELECT oid::regprocedure FROM pg_temp.functions WHERE provolatile = 'v' AND prokind = 'f' AND proparallel <> 'u'$$,
 				'and PARALLEL UNSAFE');
 SELECT is_empty($$SELECT oid::regprocedure FROM pg_temp.functions WHERE provolatile = 'i' AND prokind = 'f' AND proparallel <> 's'$$, 'IMMUTABLE functions are PARALLEL SAFE');
 SELECT is_empty($$SELECT oid::regprocedure FROM pg_temp.functions WHERE provolatile = 'i' AND proargtypes::oid[] && ARRAY['text'::regtype::oid]
 				  AND proname NOT LIKE 'network%'$$, 'nothing IMMUTABLE looks a name up');
-SELECT is_empty($$SELECT oid::regprocedure FROM pg_temp.functions p WHERE proleakproof OR prosupport <> 0$$, 'none claims to be leakproof');
+SELECT is_empty($$SELECT oid::regprocedure FROM pg_temp.functions p WHERE proleakproof$$, 'none claims to be leakproof');
+SELECT set_eq($$SELECT DISTINCT proname::text FROM pg_temp.functions WHERE prosupport <> 0$$,
+			  $$SELECT unnest('{predict,classify,probabilities,predict_array,embed,predict_interval}'::text[])$$, 'the planner asks what scoring costs, nothing else');
+SELECT is(count(*)::integer, 12, 'by name and by value') FROM pg_temp.functions WHERE prosupport = 'dl.scoring_support'::regproc;
 
 -- Every C function exists: its body can be loaded.
 CREATE FUNCTION pg_temp.exists_in_library(symbol text) RETURNS boolean LANGUAGE plpgsql AS $$

@@ -34,6 +34,9 @@ $node->safe_psql('postgres', q(
 	CREATE TABLE a_schema.generated (a float8, b float8, c float8, model dl.model,
 		p float8 GENERATED ALWAYS AS (dl.predict(model, a, b, c)) STORED);
 	INSERT INTO a_schema.generated SELECT a, b, c, dl.get('plain') FROM rows_to_learn;
+	SELECT dl.create_function('plain', 'a_schema.predict_plain');
+	SELECT dl.create_function('with ''quotes'' and ünïcode', 'a_schema."what ''class"', kind => 'classify');
+	CREATE VIEW a_schema.typed AS SELECT a, b, c, a_schema.predict_plain(a, b, c) AS p FROM public.rows_to_learn;
 	CREATE MATERIALIZED VIEW a_schema.scored AS SELECT a, b, c, dl.predict('plain', r) AS p FROM public.rows_to_learn r;
 	CREATE VIEW big_ones AS SELECT id FROM shelf WHERE model = ANY (SELECT model FROM shelf WHERE id = 4);));
 
@@ -57,6 +60,10 @@ my @same = (
 	[ 'a column of models', 'SELECT id, md5(model::bytea), dl.model_hash(model) FROM shelf ORDER BY id' ],
 	[ 'a generated column', 'SELECT md5(string_agg(float8send(p)::text, \',\' ORDER BY a, b, c)) FROM a_schema.generated' ],
 	[ 'a materialized view', 'SELECT md5(string_agg(float8send(p)::text, \',\' ORDER BY a, b, c)) FROM a_schema.scored' ],
+	[ 'a function of a model', 'SELECT md5(string_agg(float8send(p)::text, \',\' ORDER BY a, b, c)) FROM a_schema.typed' ],
+	[ 'a function of odd names', q(SELECT string_agg(DISTINCT a_schema."what 'class"(a, b, c > 50), ',') FROM rows_to_learn) ],
+	[ 'functions and their comments', q(SELECT oid::regprocedure, pg_get_functiondef(oid), obj_description(oid, 'pg_proc')
+		FROM pg_proc WHERE pronamespace = 'a_schema'::regnamespace ORDER BY 1::text) ],
 	[ 'a view that compares models', 'SELECT id FROM big_ones' ],
 	[ 'equality with the registry', q(SELECT count(*) FROM shelf WHERE model = dl.get('plain', 1)) ],
 	[ 'grants', 'SELECT name, role, privilege FROM dl.grants ORDER BY 1, 2' ]);
