@@ -69,8 +69,8 @@ private_list(const DlRewrite *rewrite, List *forwarded, const DlHoist *h)
 	return list_make4(forwarded, h->guards, NIL, list_make1_int(flags));
 }
 
-static Index
-scanned_relation(const Plan *plan)
+Index
+dl_score_scanned_relation(const Plan *plan)
 {
 	switch (nodeTag(plan))
 	{
@@ -205,7 +205,7 @@ all_columns(const DlHoist *h)
 Plan *
 dl_score_above(Plan *plan, bool early_stop, DlRewrite *rewrite)
 {
-	DlHoist		h = {.above = true,.whole = true,.early_stop = early_stop,.scanrelid = scanned_relation(plan),
+	DlHoist		h = {.above = true,.whole = true,.early_stop = early_stop,.scanrelid = dl_score_scanned_relation(plan),
 	.rtable = rewrite->statement->rtable};
 	List	   *filters = take_filters(plan, &h);
 	List	   *quals = NIL;
@@ -386,7 +386,7 @@ dl_score_below(Plan *plan, bool early_stop, DlRewrite *rewrite)
 {
 	Plan	   *child = plan->lefttree;
 	DlHoist		h = {.input = OUTER_VAR,.whole = IsA(plan, Result) || IsA(plan, ProjectSet),.early_stop = early_stop,
-		.scanrelid = scanned_relation(child),.rtable = rewrite->statement->rtable};
+		.scanrelid = dl_score_scanned_relation(child),.rtable = rewrite->statement->rtable};
 	List	   *tlist;
 	List	   *quals;
 	List	   *forwarded;
@@ -439,7 +439,7 @@ dl_score_hashed(HashJoin *join, bool inner, bool early_stop, DlRewrite *rewrite)
 	List	  **keys = inner ? &hash->hashkeys : &join->hashkeys;
 	Plan	   *child = *where;
 	DlHoist		h = {.input = inner ? INNER_VAR : OUTER_VAR,.whole = true,.early_stop = early_stop,
-		.scanrelid = scanned_relation(child),.rtable = rewrite->statement->rtable};
+		.scanrelid = dl_score_scanned_relation(child),.rtable = rewrite->statement->rtable};
 	List	   *clauses;
 	List	   *new_keys;
 	List	   *forwarded;

@@ -35,4 +35,10 @@ extern bool dl_score_below(Plan *plan, bool early_stop, DlRewrite *rewrite);
 /* Between a hash join, or its hash where inner, and their child. */
 extern bool dl_score_hashed(HashJoin *join, bool inner, bool early_stop, DlRewrite *rewrite);
 
+/* Replaces calls that plan makes of what its child, a node that scores, has scored: score_reuse.c. */
+extern void dl_score_reuse(Plan *plan, const DlRewrite *rewrite);
+
+/* The table that a node scans, whose columns it can be asked for; 0: none. */
+extern Index dl_score_scanned_relation(const Plan *plan);
+
 #endif							/* DL_PG_SCORE_INSERT_H */

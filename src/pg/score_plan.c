@@ -276,6 +276,8 @@ transform(Plan **where, void *context)
 	transform_children(plan, place);
 	rewrite->gathers -= gathers;
 	rewrite->streams = place->streams && !reads_all_first(plan);
+	if (dl_score_computes_below(plan))
+		dl_score_reuse(plan, rewrite);
 	if (dl_score_computes_below(plan) && !place->marks && may_read_ahead(plan->lefttree, below_stops))
 		while (dl_score_below(plan, below_stops, rewrite))
 			;
