@@ -38,6 +38,7 @@ extern DlStatus dl_tensor_list_add(DlTensorList *list, const char *name, DlDtype
 typedef struct DlTensorIndex
 {
 	const DlNamedTensor **sorted;
+	bool	   *taken;			/* which were asked for */
 	int32_t		count;
 	int32_t		found;			/* how many were asked for: all must be, in the end */
 	size_t		bytes;			/* of the whole file */

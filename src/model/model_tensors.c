@@ -52,6 +52,7 @@ DlStatus
 dl_tensor_index_create(DlArena *arena, const DlSafetensors *content, size_t bytes, DlTensorIndex *index, DlError *error)
 {
 	DL_TRY(dl_arena_calloc(arena, (size_t) content->count, sizeof(DlNamedTensor *), &index->sorted, error));
+	DL_TRY(dl_arena_calloc(arena, (size_t) content->count, sizeof(bool), &index->taken, error));
 	for (int32_t i = 0; i < content->count; i++)
 		index->sorted[i] = &content->tensors[i];
 	dl_sort_pointers((const void **) index->sorted, (size_t) content->count, compare_names);
@@ -78,6 +79,7 @@ find_name(DlTensorIndex *index, const char *name, DlDtype dtype, const DlNamedTe
 			if ((*result)->dtype != dtype)
 				return dl_error_set(error, DL_ERROR_CORRUPT, "model: tensor \"%s\" must be %s, not %s", name,
 									dl_dtype_name(dtype), dl_dtype_name((*result)->dtype));
+			index->taken[middle] = true;
 			index->found++;
 			return DL_OK;
 		}
