@@ -397,19 +397,28 @@ find_version(Snapshot snapshot, Snapshot latest, const char *name, int version, 
 		dl_registry_no_version(name, version);
 }
 
-static const DlModel *
-decode_version(Snapshot snapshot, int64 id, const DlRegistryVersion *found, MemoryContext owner)
+/* What load_version() reads. */
+typedef struct StoredVersion
 {
-	const DlModel *model = dl_model_cache_find(&found->digest, owner);
+	Snapshot	snapshot;
+	int64		id;
+	const DlRegistryVersion *version;
+} StoredVersion;
 
-	if (model == NULL)
-	{
-		struct varlena *bytes = dl_registry_load(snapshot, id, found);
+static struct varlena *
+load_version(void *context)
+{
+	const StoredVersion *stored = context;
 
-		model = dl_model_cache_get(VARDATA(bytes), VARSIZE(bytes) - VARHDRSZ, owner);
-		pfree(bytes);
-	}
-	return model;
+	return dl_registry_load(stored->snapshot, stored->id, stored->version);
+}
+
+static const DlModel *
+find_model(Snapshot snapshot, int64 id, const DlRegistryVersion *version, MemoryContext owner)
+{
+	StoredVersion stored = {snapshot, id, version};
+
+	return dl_model_cache_find(&version->digest, (Size) version->bytes, load_version, &stored, owner);
 }
 
 static void
@@ -422,7 +431,7 @@ open_version(Snapshot snapshot, Snapshot latest, const char *name, int version, 
 	DlRegistryVersion found;
 
 	find_version(snapshot, latest, name, version, right, &row, &found);
-	handle->model = decode_version(snapshot, row.id, &found, owner);
+	handle->model = find_model(snapshot, row.id, &found, owner);
 	handle->id = row.id;
 	handle->version = found.version;
 	handle->generation = started;
