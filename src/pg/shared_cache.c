@@ -27,7 +27,7 @@
 #include "pg/shared_cache.h"
 
 /* Below so many bytes mapping an image saves nothing over decoding (docs/cache.md). */
-#define LEAST_BYTES ((Size) 128 << 10)
+#define LEAST_BYTES ((Size) 64 << 10)
 #define WAIT_MS 30000			/* for another session's decoding; then the waiter decodes for itself */
 #define RETRY_MS 60000			/* after the system had no memory for a segment */
 
