@@ -340,13 +340,14 @@ static void
 count_detach(dsm_segment *segment, Datum number)
 {
 	SharedEntry *entry = &cache->entries[DatumGetInt32(number) - 1];
+	SharedEntry *victim;
 
 	LWLockAcquire(&cache->lock, LW_EXCLUSIVE);
 	entry->sessions--;
 	entry->used_at = GetCurrentTimestamp();
-	/* The cap was lowered while everything was in use. */
-	if (cache->used > (Size) shared_kilobytes * 1024 && evictable(entry))
-		evict(entry);
+	/* The cap was lowered while too much was in use. */
+	while (cache->used > (Size) shared_kilobytes * 1024 && (victim = next_victim()) != NULL)
+		evict(victim);
 	LWLockRelease(&cache->lock);
 }
 
