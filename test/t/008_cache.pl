@@ -28,6 +28,8 @@ sub segments
 	my $directory = $node->data_dir . '/pg_dynshmem';
 	return scalar(grep { /^mmap\./ } PostgreSQL::Test::Utils::slurp_dir($directory)) - $own_segments;
 }
+# From version 17 on, the table of the cache is in one itself.
+$node->safe_psql('postgres', 'SELECT FROM dl.cache');
 $own_segments = segments();
 
 sub set_cache
@@ -193,8 +195,9 @@ my $one = Session->new($plain);
 my $more = Session->new($plain);
 is($one->ask(sprintf($sum, "'wide'")), $expected, 'scores are the same');
 is($more->ask(sprintf($sum, "'wide'")), $expected, 'in each session');
-is($more->ask('SELECT models, shared, sessions, hits FROM dl.cache'), 'wide 1|f|1|0', 'which has a copy of its own');
-is($more->ask("SELECT dl.predict('wide', 1, 2, 3) IS NULL; SELECT hits FROM dl.cache"), "f\n1", 'that it uses again');
+my $named = $plain->pg_version >= 17;
+is($more->ask('SELECT models, shared, sessions, hits FROM dl.cache'), $named ? 'wide 1|t|2|2' : 'wide 1|f|1|0', 'which has a copy of its own, before version 17');
+is($more->ask("SELECT dl.predict('wide', 1, 2, 3) IS NULL; SELECT hits FROM dl.cache"), $named ? "f\n3" : "f\n1", 'that it uses again');
 $_->quit for $one, $more;
 $plain->stop;
 done_testing();
