@@ -144,7 +144,7 @@ create_table(void)
 	control.keysize = sizeof(DlModelDigest);
 	control.entrysize = sizeof(CacheEntry);
 	control.hcxt = AllocSetContextCreate(TopMemoryContext, "deep_learning models", ALLOCSET_SMALL_SIZES);
-	cache_table = hash_create("deep_learning models", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	cache_table = hash_create("deep_learning models", 8, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	RegisterXactCallback(at_end_of_transaction, NULL);
 }
 
