@@ -187,7 +187,7 @@ help:
 	@echo 'make fuzz         each fuzz target for FUZZ_SECONDS (60)'
 	@echo 'make coverage     lines of the validators of src/format that the fuzz corpus reaches'
 	@echo 'make lint         the rules of the source tree'
-	@echo 'make bench        benchmarks; BENCH=name,name runs some (arithmetic, table, predict, scoring, tables, ablation)'
+	@echo 'make bench        benchmarks; BENCH=name,name runs some (arithmetic, table, predict, scoring, cache, tables, ablation)'
 	@echo 'make format       clang-format over the C sources'
 	@echo 'make clean        remove what was built'
 
