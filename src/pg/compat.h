@@ -111,6 +111,12 @@ extern bool pq_check_connection(void);
 #define dl_may_execute_compat(function) pg_proc_aclcheck(function, GetUserId(), ACL_EXECUTE)
 #endif
 
+#if PG_VERSION_NUM >= 150000
+#define dl_heap_fetch_compat(relation, snapshot, tuple, buffer) heap_fetch(relation, snapshot, tuple, buffer, false)
+#else
+#define dl_heap_fetch_compat(relation, snapshot, tuple, buffer) heap_fetch(relation, snapshot, tuple, buffer)
+#endif
+
 /*
  * Memory of a fixed size that all processes share, found by name; whoever asks first sets it
  * up.  Before version 17 it must be requested while the server preloads libraries; NULL where it
