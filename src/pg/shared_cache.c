@@ -137,6 +137,8 @@ attempt(void (*action) (void *), void *argument)
 	{
 		ErrorData  *error;
 
+		/* The server's functions may fail with locks; who calls us has none. */
+		LWLockReleaseAll();
 		MemoryContextSwitchTo(memory);
 		error = CopyErrorData();
 		FlushErrorState();
