@@ -236,7 +236,7 @@ struct DlModelDecoding
 	DlModel    *model;
 	DlSafetensors content;
 	DlTensorIndex tensors;
-	size_t		image_bytes;
+	DlImagePlan *plan;			/* NULL: no image was asked for */
 };
 
 static DlStatus
@@ -248,8 +248,7 @@ read_all_but_weights(DlModelDecoding *decoding, const void *bytes, size_t length
 	DL_TRY(dl_model_create(budget, &decoding->model, error));
 	DL_TRY(dl_tensor_index_create(decoding->scratch, &decoding->content, length, &decoding->tensors, error));
 	DL_TRY(dl_model_read_document(decoding->model, decoding->content.metadata, &decoding->tensors, budget, error));
-	DL_TRY(check_totals(decoding->model, &decoding->tensors, error));
-	return dl_image_measure(decoding->model, &decoding->tensors, decoding->content.metadata, &decoding->image_bytes, error);
+	return check_totals(decoding->model, &decoding->tensors, error);
 }
 
 DlStatus
@@ -276,10 +275,10 @@ dl_model_decode_begin(const void *bytes, size_t length, size_t budget, DlModelDe
 	return status;
 }
 
-size_t
-dl_model_image_bytes(const DlModelDecoding *decoding)
+DlStatus
+dl_model_image_bytes(DlModelDecoding *decoding, size_t *bytes, DlError *error)
 {
-	return decoding->image_bytes;
+	return dl_image_plan(decoding->scratch, decoding->model, &decoding->plan, bytes, error);
 }
 
 DlStatus
@@ -287,13 +286,13 @@ dl_model_decode_finish(DlModelDecoding *decoding, void *image, DlModel **result,
 {
 	DlModel    *model = decoding->model;
 	DlTensorIndex *tensors = &decoding->tensors;
-	DlStatus	status;
+	DlStatus	status = DL_OK;
 
 	*result = NULL;
 	if (image == NULL)
 		status = create_vectors(model, error);
 	else
-		status = dl_image_begin(model, tensors, decoding->content.metadata, image, error);
+		dl_image_begin(decoding->plan, image);
 	if (status == DL_OK)
 		status = read_parameters(model, tensors, error);
 	if (status == DL_OK)

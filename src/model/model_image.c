@@ -2,9 +2,10 @@
  * model_image.c
  *    The layout of images, and the way back from one.
  *
- *    header | a row for each tensor | their names | the document | tensors' data | vectors of the members
+ *    header | a row for each tensor | where each vocabulary is | the document | names and data of tensors |
+ *    flat vocabularies | vectors of the members
  *
- * What follows the header starts at multiples of DL_ALIGNMENT.
+ * The document is the model's, but for the vocabularies.  What follows the header starts at multiples of DL_ALIGNMENT.
  */
 #include <string.h>
 
@@ -26,14 +27,25 @@ typedef struct ImageHeader
 {
 	uint64_t	magic;			/* written last */
 	uint64_t	size;			/* of the image */
-	uint64_t	document;
-	uint64_t	document_length;
 	uint64_t	tensors;
+	uint64_t	vocabularies;
+	uint64_t	document;
 	int32_t		tensor_count;
+	int32_t		vocabulary_count;
 	int32_t		member_count;
 	uint64_t	vectors[DL_MODEL_MAX_MEMBERS];
 	uint64_t	lengths[DL_MODEL_MAX_MEMBERS];	/* of the vectors, in elements */
 } ImageHeader;
+
+struct DlImagePlan
+{
+	DlModel    *model;
+	char	   *document;
+	DlTensorList list;			/* what the document needs beside itself */
+	ImageHeader header;
+	ImageTensor *tensors;
+	uint64_t   *vocabularies;
+};
 
 /* Room for count items of size bytes from *end on; false when sizes wrap. */
 static bool
@@ -45,89 +57,107 @@ place(size_t *end, size_t count, size_t size, uint64_t *offset)
 	return dl_size_mul(count, size, &bytes) && dl_size_add(*end, bytes, end) && dl_size_align(*end, DL_ALIGNMENT, end);
 }
 
-static int32_t
-count_taken(const DlTensorIndex *tensors)
+static bool
+place_tensors(DlImagePlan *plan, size_t *end)
 {
-	int32_t		count = 0;
+	for (int32_t i = 0; i < plan->list.count; i++)
+	{
+		const DlNamedTensor *tensor = &plan->list.items[i];
+		ImageTensor *row = &plan->tensors[i];
 
-	for (int32_t i = 0; i < tensors->count; i++)
-		count += tensors->taken[i];
-	return count;
+		*row = (ImageTensor) {.bytes = tensor->bytes, .shape = tensor->shape, .dtype = tensor->dtype};
+		if (!place(end, strlen(tensor->name) + 1, 1, &row->name) || !place(end, tensor->bytes, 1, &row->data))
+			return false;
+	}
+	return true;
 }
 
-/* Fills header; table[] (may be NULL) gets the row of each tensor that the document took. */
 static DlStatus
-lay_out(const DlModel *model, const DlTensorIndex *tensors, size_t document_length, ImageHeader *header,
-		ImageTensor *table, DlError *error)
+lay_out(DlImagePlan *plan, DlError *error)
 {
+	ImageHeader *header = &plan->header;
 	size_t		end = 0;
-	uint64_t	offset;
-	bool		fits = place(&end, 1, sizeof(ImageHeader), &offset);
-	int32_t		n = 0;
+	uint64_t	start;
+	bool		fits = place(&end, 1, sizeof(ImageHeader), &start);
 
-	memset(header, 0, sizeof(*header));
-	header->tensor_count = count_taken(tensors);
-	header->member_count = model->member_count;
-	header->document_length = document_length;
+	header->tensor_count = plan->list.count;
+	header->vocabulary_count = plan->list.vocabulary_count;
+	header->member_count = plan->model->member_count;
 	fits = fits && place(&end, (size_t) header->tensor_count, sizeof(ImageTensor), &header->tensors) &&
-		place(&end, document_length + 1, 1, &header->document);
-	for (int32_t i = 0; i < tensors->count && fits; i++)
+		place(&end, (size_t) header->vocabulary_count, sizeof(uint64_t), &header->vocabularies) &&
+		place(&end, strlen(plan->document) + 1, 1, &header->document) && place_tensors(plan, &end);
+	for (int32_t i = 0; i < header->vocabulary_count && fits; i++)
 	{
-		const DlNamedTensor *tensor = tensors->sorted[i];
-		ImageTensor row = {.bytes = tensor->bytes, .shape = tensor->shape, .dtype = tensor->dtype};
+		size_t		bytes;
 
-		if (!tensors->taken[i])
-			continue;
-		fits = place(&end, strlen(tensor->name) + 1, 1, &row.name) && place(&end, tensor->bytes, 1, &row.data);
-		if (table != NULL)
-			table[n] = row;
-		n++;
+		DL_TRY(dl_vocabulary_flat_bytes(plan->list.vocabularies[i], &bytes, error));
+		fits = place(&end, bytes, 1, &plan->vocabularies[i]);
 	}
-	for (int32_t m = 0; m < model->member_count && fits; m++)
+	for (int32_t m = 0; m < header->member_count && fits; m++)
 	{
-		header->lengths[m] = (uint64_t) dl_graph_vector_length(dl_model_graph(model, m));
+		header->lengths[m] = (uint64_t) dl_graph_vector_length(dl_model_graph(plan->model, m));
 		fits = place(&end, (size_t) header->lengths[m], sizeof(float), &header->vectors[m]);
 	}
 	header->size = end;
-	return fits ? DL_OK : dl_error_set(error, DL_ERROR_LIMIT, "a model of %zu bytes is too large", tensors->bytes);
+	return fits ? DL_OK : dl_error_set(error, DL_ERROR_LIMIT, "the model is too large for an image");
+}
+
+static DlStatus
+write_document(DlArena *scratch, DlImagePlan *plan, DlError *error)
+{
+	DlJsonWriter writer;
+	DlStatus	status;
+
+	dl_json_writer_init(&writer, DL_SAFETENSORS_MAX_HEADER);
+	status = dl_document_write(plan->model, &writer, &plan->list, error);
+	if (status == DL_OK)
+		status = dl_arena_strdup(scratch, writer.text, &plan->document, error);
+	dl_json_writer_free(&writer);
+	return status;
 }
 
 DlStatus
-dl_image_measure(const DlModel *model, const DlTensorIndex *tensors, const char *document, size_t *size, DlError *error)
+dl_image_plan(DlArena *scratch, DlModel *model, DlImagePlan **result, size_t *size, DlError *error)
 {
-	ImageHeader header;
+	DlImagePlan *plan;
+	size_t		vocabularies = (size_t) model->column_count + 1;	/* at most */
 
-	DL_TRY(lay_out(model, tensors, strlen(document), &header, NULL, error));
-	*size = (size_t) header.size;
+	DL_TRY(dl_arena_calloc(scratch, 1, sizeof(DlImagePlan), &plan, error));
+	plan->model = model;
+	plan->list.arena = scratch;
+	DL_TRY(dl_arena_calloc(scratch, vocabularies, sizeof(DlVocabulary *), &plan->list.vocabularies, error));
+	DL_TRY(dl_arena_calloc(scratch, vocabularies, sizeof(uint64_t), &plan->vocabularies, error));
+	DL_TRY(write_document(scratch, plan, error));
+	DL_TRY(dl_arena_calloc(scratch, (size_t) plan->list.count, sizeof(ImageTensor), &plan->tensors, error));
+	DL_TRY(lay_out(plan, error));
+	*result = plan;
+	*size = (size_t) plan->header.size;
 	return DL_OK;
 }
 
-DlStatus
-dl_image_begin(DlModel *model, const DlTensorIndex *tensors, const char *document, void *image, DlError *error)
+void
+dl_image_begin(const DlImagePlan *plan, void *image)
 {
-	ImageHeader *header = image;
+	const ImageHeader *header = &plan->header;
 	char	   *base = image;
-	ImageTensor *table;
-	int32_t		n = 0;
 
-	DL_TRY(lay_out(model, tensors, strlen(document), header, NULL, error));
-	table = (ImageTensor *) (base + header->tensors);
-	DL_TRY(lay_out(model, tensors, strlen(document), header, table, error));
-	memcpy(base + header->document, document, header->document_length + 1);
-	for (int32_t i = 0; i < tensors->count; i++)
+	memcpy(image, header, sizeof(*header));
+	if (header->tensor_count > 0)
+		memcpy(base + header->tensors, plan->tensors, (size_t) header->tensor_count * sizeof(ImageTensor));
+	memcpy(base + header->vocabularies, plan->vocabularies, (size_t) header->vocabulary_count * sizeof(uint64_t));
+	memcpy(base + header->document, plan->document, strlen(plan->document) + 1);
+	for (int32_t i = 0; i < header->tensor_count; i++)
 	{
-		const DlNamedTensor *tensor = tensors->sorted[i];
+		const DlNamedTensor *tensor = &plan->list.items[i];
 
-		if (!tensors->taken[i])
-			continue;
-		memcpy(base + table[n].name, tensor->name, strlen(tensor->name) + 1);
+		memcpy(base + plan->tensors[i].name, tensor->name, strlen(tensor->name) + 1);
 		if (tensor->bytes > 0)
-			memcpy(base + table[n].data, tensor->data, tensor->bytes);
-		n++;
+			memcpy(base + plan->tensors[i].data, tensor->data, tensor->bytes);
 	}
-	for (int32_t m = 0; m < model->member_count; m++)
-		model->members[m].parameters = (float *) (base + header->vectors[m]);
-	return DL_OK;
+	for (int32_t i = 0; i < header->vocabulary_count; i++)
+		dl_vocabulary_flatten(plan->list.vocabularies[i], base + plan->vocabularies[i]);
+	for (int32_t m = 0; m < header->member_count; m++)
+		plan->model->members[m].parameters = (float *) (base + header->vectors[m]);
 }
 
 void
@@ -149,7 +179,6 @@ list_tensors(DlArena *scratch, const ImageHeader *header, DlSafetensors *content
 	const ImageTensor *table = (const ImageTensor *) (base + header->tensors);
 
 	content->count = header->tensor_count;
-	content->metadata = base + header->document;
 	DL_TRY(dl_arena_calloc(scratch, (size_t) content->count, sizeof(DlNamedTensor), &content->tensors, error));
 	for (int32_t i = 0; i < content->count; i++)
 		content->tensors[i] = (DlNamedTensor) {
@@ -178,6 +207,22 @@ point_members(DlModel *model, const ImageHeader *header, DlError *error)
 }
 
 static DlStatus
+list_vocabularies(DlArena *scratch, const ImageHeader *header, DlTensorIndex *tensors, DlError *error)
+{
+	const char *base = (const char *) header;
+	const uint64_t *offsets = (const uint64_t *) (base + header->vocabularies);
+	const void **list;
+
+	DL_TRY(dl_arena_calloc(scratch, (size_t) header->vocabulary_count, sizeof(void *), &list, error));
+	for (int32_t i = 0; i < header->vocabulary_count; i++)
+		list[i] = base + offsets[i];
+	tensors->vocabularies = list;
+	tensors->vocabulary_count = header->vocabulary_count;
+	tensors->vocabularies_found = 0;
+	return DL_OK;
+}
+
+static DlStatus
 read_image(DlModel *model, DlArena *scratch, const ImageHeader *header, size_t budget, DlError *error)
 {
 	DlSafetensors content;
@@ -185,7 +230,8 @@ read_image(DlModel *model, DlArena *scratch, const ImageHeader *header, size_t b
 
 	DL_TRY(list_tensors(scratch, header, &content, error));
 	DL_TRY(dl_tensor_index_create(scratch, &content, (size_t) header->size, &tensors, error));
-	DL_TRY(dl_model_read_document(model, content.metadata, &tensors, budget, error));
+	DL_TRY(list_vocabularies(scratch, header, &tensors, error));
+	DL_TRY(dl_model_read_document(model, (const char *) header + header->document, &tensors, budget, error));
 	return point_members(model, header, error);
 }
 

@@ -4,8 +4,8 @@
  *    same model again from that memory: an image, which several processes may share.
  *
  * An image has no pointers, so it may lie at another address in each process. It holds the
- * vectors of parameters as scoring reads them, the document, and the tensors that the document
- * speaks of. It is no file format: only the library that wrote one reads it, in the same run.
+ * vectors of parameters as scoring reads them, the vocabularies as they are searched, the other tensors, and
+ * what is left of the document. It is no file format: only the library that wrote one reads it, in the same run.
  * Nobody writes to it once it is complete.
  */
 #ifndef DL_MODEL_MODEL_IMAGE_H
@@ -15,17 +15,16 @@
 
 typedef struct DlModelDecoding DlModelDecoding;
 
-/*
- * All of dl_model_decode() but reading the weights; bytes must stay until the end.
- * dl_model_image_bytes() is then the size of the image.
- */
+/* All of dl_model_decode() but reading the weights; bytes must stay until the end. */
 extern DlStatus dl_model_decode_begin(const void *bytes, size_t length, size_t budget, DlModelDecoding **result,
 									  DlError *error);
-extern size_t dl_model_image_bytes(const DlModelDecoding *decoding);
+
+/* The size of its image; must be asked before one is made. */
+extern DlStatus dl_model_image_bytes(DlModelDecoding *decoding, size_t *bytes, DlError *error);
 
 /*
- * Reads the weights, into image, which is aligned to DL_ALIGNMENT and outlives the model, or
- * into the model's own arena where image is NULL.  Destroys decoding, also when it fails.
+ * Reads the weights, into image, which is aligned to DL_ALIGNMENT, has the bytes that dl_model_image_bytes() gave and outlives
+ * the model, or into the model's own arena where image is NULL.  Destroys decoding, also when it fails.
  */
 extern DlStatus dl_model_decode_finish(DlModelDecoding *decoding, void *image, DlModel **result, DlError *error);
 extern void dl_model_decode_abandon(DlModelDecoding *decoding); /* NULL is allowed */

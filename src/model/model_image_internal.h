@@ -16,13 +16,13 @@ extern DlStatus dl_model_read_document(DlModel *model, const char *document, DlT
 									   DlError *error);
 
 /*
- * Of a model whose document was read, and before its parameters are: tensors->taken says which
- * tensors belong to the document.  begin writes all but the parameters, and points the members to where they go.
+ * What the image of a model will hold, and its size: all but the parameters is known.  begin writes all but
+ * those, and points the members to where they go.
  */
-extern DlStatus dl_image_measure(const DlModel *model, const DlTensorIndex *tensors, const char *document, size_t *size,
-								 DlError *error);
-extern DlStatus dl_image_begin(DlModel *model, const DlTensorIndex *tensors, const char *document, void *image,
-							   DlError *error);
+typedef struct DlImagePlan DlImagePlan;
+
+extern DlStatus dl_image_plan(DlArena *scratch, DlModel *model, DlImagePlan **result, size_t *size, DlError *error);
+extern void dl_image_begin(const DlImagePlan *plan, void *image);
 extern void dl_image_complete(void *image);
 
 #endif							/* DL_MODEL_MODEL_IMAGE_INTERNAL_H */

@@ -52,13 +52,13 @@ DlStatus
 dl_tensor_index_create(DlArena *arena, const DlSafetensors *content, size_t bytes, DlTensorIndex *index, DlError *error)
 {
 	DL_TRY(dl_arena_calloc(arena, (size_t) content->count, sizeof(DlNamedTensor *), &index->sorted, error));
-	DL_TRY(dl_arena_calloc(arena, (size_t) content->count, sizeof(bool), &index->taken, error));
 	for (int32_t i = 0; i < content->count; i++)
 		index->sorted[i] = &content->tensors[i];
 	dl_sort_pointers((const void **) index->sorted, (size_t) content->count, compare_names);
 	index->count = content->count;
 	index->found = 0;
 	index->bytes = bytes;
+	index->vocabularies = NULL;
 	return DL_OK;
 }
 
@@ -79,7 +79,6 @@ find_name(DlTensorIndex *index, const char *name, DlDtype dtype, const DlNamedTe
 			if ((*result)->dtype != dtype)
 				return dl_error_set(error, DL_ERROR_CORRUPT, "model: tensor \"%s\" must be %s, not %s", name,
 									dl_dtype_name(dtype), dl_dtype_name((*result)->dtype));
-			index->taken[middle] = true;
 			index->found++;
 			return DL_OK;
 		}
@@ -112,15 +111,21 @@ dl_tensor_index_find(DlTensorIndex *index, const char *name, DlDtype dtype, cons
 	return DL_OK;
 }
 
-static DlStatus
-copy_out(const DlNamedTensor *tensor, DlArena *arena, void *result, DlError *error)
+DlStatus
+dl_tensor_index_data(const DlTensorIndex *index, DlArena *arena, const DlNamedTensor *tensor, void *result, DlError *error)
 {
-	void	   *copy;
+	const void *data = tensor->data;
 
-	DL_TRY(dl_arena_alloc(arena, tensor->bytes, &copy, error));
-	if (tensor->bytes > 0)
-		memcpy(copy, tensor->data, tensor->bytes);
-	memcpy(result, &copy, sizeof(copy));
+	if (index->vocabularies == NULL)
+	{
+		void	   *copy;
+
+		DL_TRY(dl_arena_alloc(arena, tensor->bytes, &copy, error));
+		if (tensor->bytes > 0)
+			memcpy(copy, tensor->data, tensor->bytes);
+		data = copy;
+	}
+	memcpy(result, &data, sizeof(data));
 	return DL_OK;
 }
 
@@ -135,7 +140,7 @@ dl_tensor_index_vector(DlTensorIndex *index, DlArena *arena, const char *name, D
 		return dl_error_set(error, DL_ERROR_CORRUPT, "model: tensor \"%s\" must have 1 dimension, not %d", name,
 							tensor->shape.rank);
 	*count = tensor->shape.dims[0];
-	return copy_out(tensor, arena, result, error);
+	return dl_tensor_index_data(index, arena, tensor, result, error);
 }
 
 DlStatus
@@ -146,5 +151,5 @@ dl_tensor_index_vector_of(DlTensorIndex *index, DlArena *arena, const char *name
 	DlShape		shape = dl_shape_1(count);
 
 	DL_TRY(dl_tensor_index_find(index, name, dtype, &shape, &tensor, error));
-	return copy_out(tensor, arena, result, error);
+	return dl_tensor_index_data(index, arena, tensor, result, error);
 }

@@ -233,6 +233,18 @@ pin_entry(CacheEntry *entry, CachePin *pin, MemoryContext owner)
 	return entry->model;
 }
 
+/* NULL: it cannot be shared. */
+static void *
+image_memory(DlSharedModel *shared, DlModelDecoding *decoding)
+{
+	size_t		size;
+
+	if (dl_model_image_bytes(decoding, &size, NULL) == DL_OK)
+		return dl_shared_cache_memory(shared, size);
+	dl_shared_cache_release(shared);
+	return NULL;
+}
+
 /* Into shared memory where the claim is to build, otherwise as a copy of this session's. */
 static void
 decode(CacheEntry *made, const ModelSource *source)
@@ -246,7 +258,7 @@ decode(CacheEntry *made, const ModelSource *source)
 	DL_CHECK(dl_model_decode_begin(bytes, source->length, dl_model_decode_budget(source->length), &decoding, &error), &error);
 	/* Between here and finish nothing can raise an error. */
 	if (made->shared.building)
-		image = dl_shared_cache_memory(&made->shared, dl_model_image_bytes(decoding));
+		image = image_memory(&made->shared, decoding);
 	DL_CHECK(dl_model_decode_finish(decoding, image, &made->model, &error), &error);
 	if (image != NULL)
 		dl_shared_cache_publish(&made->shared);

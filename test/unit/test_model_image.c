@@ -118,7 +118,7 @@ test_image(const ModelSample *sample)
 	void	   *bytes = NULL;
 	void	   *image;
 	size_t		length = 0;
-	size_t		size;
+	size_t		size = 0;
 
 	if (!ok(model_sample_create(sample, 5, &model, &error) == DL_OK, "%s: %s", sample->name, error.message))
 		return;
@@ -126,8 +126,7 @@ test_image(const ModelSample *sample)
 	dl_model_encode(model, arena, &bytes, &length, &error);
 	ok(dl_model_decode_begin(bytes, length, 0, &decoding, &error) == DL_OK, "%s: decoding has begun: %s", sample->name,
 	   error.message);
-	size = dl_model_image_bytes(decoding);
-	ok(size > 0 && size % DL_ALIGNMENT == 0, "%s: an image of %zu bytes", sample->name, size);
+	ok(dl_model_image_bytes(decoding, &size, &error) == DL_OK && size > 0 && size % DL_ALIGNMENT == 0, "%s: an image of %zu bytes", sample->name, size);
 	image = map(size);
 	ok(dl_model_decode_finish(decoding, image, &built, &error) == DL_OK, "%s: decoded into it: %s", sample->name,
 	   error.message);
@@ -156,7 +155,7 @@ test_refusals(const ModelSample *sample)
 	void	   *bytes = NULL;
 	char	   *image;
 	size_t		length = 0;
-	size_t		size;
+	size_t		size = 0;
 
 	model_sample_create(sample, 5, &model, &error);
 	dl_arena_create(0, &arena, NULL);
@@ -164,7 +163,7 @@ test_refusals(const ModelSample *sample)
 	dl_model_destroy(model);
 
 	ok(dl_model_decode_begin(bytes, length, 0, &decoding, &error) == DL_OK, "decoding that is given up");
-	size = dl_model_image_bytes(decoding);
+	dl_model_image_bytes(decoding, &size, &error);
 	dl_model_decode_abandon(decoding);
 	dl_model_decode_abandon(NULL);
 	image = map(size);
@@ -174,11 +173,13 @@ test_refusals(const ModelSample *sample)
 	/* a weight that is not finite */
 	memset((char *) bytes + length - sizeof(float), 0xff, sizeof(float));
 	ok(dl_model_decode_begin(bytes, length, 0, &decoding, &error) == DL_OK, "damaged weights show at the end only");
+	dl_model_image_bytes(decoding, &size, &error);
 	ok(dl_model_decode_finish(decoding, image, &none, &error) == DL_ERROR_CORRUPT && none == NULL, "then: %s", error.message);
 	ok(dl_model_from_image(image, size, 0, &none, &error) == DL_ERROR_INTERNAL, "such an image is never complete");
 
 	memset((char *) bytes + length - sizeof(float), 0, sizeof(float));
 	dl_model_decode_begin(bytes, length, 0, &decoding, &error);
+	dl_model_image_bytes(decoding, &size, &error);
 	dl_model_decode_finish(decoding, image, &model, &error);
 	dl_model_destroy(model);
 	ok(dl_model_from_image(image, size - 1, 0, &none, &error) == DL_ERROR_INTERNAL, "an image that is cut off");
