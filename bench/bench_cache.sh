@@ -81,6 +81,13 @@ for megabytes in ${BENCH_MODELS:-4 64 250}; do
 	set_cache 1GB
 done
 
+sql "CREATE TABLE texts AS SELECT 'text ' || i % 100000 AS t, i % 100000 % 7 AS y FROM generate_series(1, 200000) i"
+sql "SELECT dl.train('texts', 'texts', 'y', network => 'dense(16, relu)', epochs => 1, quiet => true, options => '{\"members\": 1, \"max_levels\": 0}')" >/dev/null
+report 'a category of 100,000 texts' 'first statement of a session' "$(fresh texts)" ms "$(sql "SELECT bytes FROM dl.models WHERE name = 'texts'") bytes"
+set_cache 0
+report 'a category of 100,000 texts' 'first statement, not shared' "$(BENCH_WINDOWS=1 fresh texts)" ms
+set_cache 1GB
+
 # memory STATEMENT COUNT: kilobytes (proportional set size) of so many sessions that have run it.
 memory()
 {
