@@ -28,6 +28,14 @@ sub segments
 	my $directory = $node->data_dir . '/pg_dynshmem';
 	return scalar(grep { /^mmap\./ } PostgreSQL::Test::Utils::slurp_dir($directory)) - $own_segments;
 }
+# What sessions that end leave goes a moment later.
+sub segments_become
+{
+	my ($count, $name) = @_;
+	wait_for(10, sub { segments() == $count });
+	is(segments(), $count, $name);
+}
+
 # From version 17 on, the table of the cache is in one itself.
 $node->safe_psql('postgres', 'SELECT FROM dl.cache');
 $own_segments = segments();
@@ -46,7 +54,7 @@ my $columns = 'SELECT models, shared, sessions, hits FROM dl.cache WHERE shared'
 set_cache(0);
 train('wide', 1);
 is($node->safe_psql('postgres', 'SELECT count(*) FROM dl.cache WHERE shared'), '0', 'turned off, nothing is shared');
-is(segments(), 0, 'and no memory is taken');
+segments_become(0, 'and no memory is taken');
 my $expected = $node->safe_psql('postgres', sprintf($sum, "'wide'"));
 set_cache('1GB');
 
@@ -56,7 +64,7 @@ is($sessions[0]->ask(sprintf($sum, "'wide'")), $expected, 'the session that deco
 is($sessions[0]->ask($columns), 'wide 1|t|1|0', 'one entry');
 is($_->ask(sprintf($sum, "'wide'")), $expected, 'others score the same') for @sessions[ 1, 2 ];
 is($sessions[0]->ask($columns), 'wide 1|t|3|2', 'they found it');
-is(segments(), 1, 'all in one segment');
+segments_become(1, 'all in one segment');
 is($sessions[1]->ask("SELECT c.bytes BETWEEN v.bytes AND v.bytes + 100000 FROM dl.cache c, dl.versions v WHERE shared AND name = 'wide'"), 't', 'which takes as much as the model');
 is($sessions[2]->ask('SELECT count(*) FROM dl.cache WHERE NOT shared'), '0', 'no session has a copy');
 is($sessions[2]->ask("SELECT dl.predict(dl.get('wide'), a, b, c) = dl.predict('wide', a, b, c) FROM some_rows LIMIT 1"), 't', 'a value with the same content');
@@ -72,7 +80,7 @@ like($sessions[1]->ask("BEGIN; SELECT dl.predict('wide', a, b, c) / (c - c) FROM
 is($sessions[1]->ask('ROLLBACK; SELECT sessions FROM dl.cache'), '1', 'leaves the entry as it was');
 $sessions[1]->quit;
 ok(wait_for(10, sub { $node->safe_psql('postgres', 'SELECT sessions FROM dl.cache') eq '0' }), 'it stays without sessions');
-is(segments(), 1, 'in its segment');
+segments_become(1, 'in its segment');
 
 # Parallel workers map it too.
 my $parallel = Session->new($node);
@@ -82,7 +90,7 @@ is($parallel->ask("SELECT count(*), min(dl.predict('wide', a, b, c)), max(dl.pre
 like($parallel->ask("EXPLAIN (COSTS OFF) SELECT count(*), min(dl.predict('wide', a, b, c)) FROM some_rows"), qr/Workers Planned: 2/, 'and there are workers');
 is($parallel->ask('SELECT count(*) FROM dl.cache'), '1', 'with the one entry');
 $parallel->quit;
-is(segments(), 1, 'and its one segment');
+segments_become(1, 'and its one segment');
 
 # Another database.
 my $file = $node->basedir . '/wide.model';
@@ -94,7 +102,7 @@ my $second = Session->new($node, 'other');
 $first->ask("SELECT dl.predict('wide', 1, 2, 3)");
 is($second->ask("SELECT dl.predict('same', 1, 2, 3)"), $node->safe_psql('postgres', "SELECT dl.predict('wide', 1, 2, 3)"), 'another database shares it');
 is($second->ask('SELECT models, sessions FROM dl.cache'), 'same 1|2', 'under the name that it has there');
-is(segments(), 1, 'still one segment');
+segments_become(1, 'still one segment');
 $second->quit;
 
 # Rights.
@@ -170,7 +178,7 @@ is(scalar(keys %{ { map { $_ => 1 } @sums } }), 6, 'six models that differ');
 my $fits = 'SELECT count(*), sum(bytes) <= 900 * 1024 FROM dl.cache WHERE shared';
 is($node->safe_psql('postgres', $fits), '3|t', 'only so many stay as fit');
 is($node->safe_psql('postgres', 'SELECT string_agg(models, \',\' ORDER BY models) FROM dl.cache'), 'model_4 1,model_5 1,model_6 1', 'those that were used last');
-is(segments(), 3, 'the memory of the others went back');
+segments_become(3, 'the memory of the others went back');
 my $reader = Session->new($node);
 $reader->ask("BEGIN; DECLARE c CURSOR FOR SELECT dl.predict('model_4', a, b, c) FROM some_rows; FETCH 1 FROM c");
 is(join(' ', map { $node->safe_psql('postgres', sprintf($sum, "'model_$_'")) } 1 .. 6), join(' ', @sums), 'with one in use, the others come and go');
