@@ -29,7 +29,7 @@
 /* Below so many bytes mapping an image saves nothing over decoding (docs/cache.md). */
 #define LEAST_BYTES ((Size) 64 << 10)
 #define WAIT_MS 30000			/* for another session's decoding; then the waiter decodes for itself */
-#define RETRY_MS 60000			/* after the system had no memory for a segment */
+#define RETRY_MS 60000			/* after the system had no memory for a segment, or none to map it */
 
 /* Another layout needs another name: from version 17 on two builds of the library may meet. */
 #define SHARED_NAME "deep_learning models 1"
@@ -76,6 +76,7 @@ static bool requested;
 static void (*previous_request) (void);
 static SharedCache *cache;		/* NULL: not looked for yet, or not there */
 static DlSharedModel *building; /* by this process */
+static TimestampTz unmappable_at;	/* when this process could not map what is there; 0: it always could */
 
 static void
 request_memory(void)
@@ -187,7 +188,9 @@ available(void)
 			before_shmem_exit(release_at_exit, (Datum) 0);
 		}
 	}
-	return cache != NULL && shared_kilobytes > 0;
+	if (cache == NULL || shared_kilobytes == 0)
+		return false;
+	return unmappable_at == 0 || TimestampDifferenceExceeds(unmappable_at, GetCurrentTimestamp(), RETRY_MS);
 }
 
 static SharedEntry *
@@ -397,6 +400,7 @@ attach(DlSharedModel *shared)
 	}
 	count_failure(held_entry(shared));
 	shared->number = 0;
+	unmappable_at = GetCurrentTimestamp();
 	return false;
 }
 
@@ -545,7 +549,8 @@ dl_shared_cache_list(DlCacheRow *rows)
 	int			count = 0;
 
 	/* Also what is left of a cache that was turned off. */
-	if (!available() && cache == NULL)
+	(void) available();
+	if (cache == NULL)
 		return 0;
 	LWLockAcquire(&cache->lock, LW_SHARED);
 	for (int i = 0; i < DL_SHARED_ENTRIES; i++)
