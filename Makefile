@@ -50,6 +50,8 @@ coverage_FLAGS = -O0 -fsanitize=fuzzer-no-link -fprofile-instr-generate -fcovera
 build/release/cpu/%.o: release_FLAGS += -O3
 # Vectors of square roots.
 build/release/data/text.o: release_FLAGS += -O3
+# Loops over all weights.
+build/release/model/model_decode.o: release_FLAGS += -O3
 # Loops over the columns of every row that is scored.
 build/pg/column_run.o: CFLAGS += -O3
 
@@ -185,7 +187,7 @@ help:
 	@echo 'make fuzz         each fuzz target for FUZZ_SECONDS (60)'
 	@echo 'make coverage     lines of the validators of src/format that the fuzz corpus reaches'
 	@echo 'make lint         the rules of the source tree'
-	@echo 'make bench        benchmarks; BENCH=name,name runs some (arithmetic, table, predict, costs, scoring, tables, ablation)'
+	@echo 'make bench        benchmarks; BENCH=name,name runs some (arithmetic, table, predict, costs, scoring, cache, tables, ablation)'
 	@echo 'make format       clang-format over the C sources'
 	@echo 'make clean        remove what was built'
 

@@ -7,6 +7,8 @@
  * when the hashes agree.  Entries live in segments of doubling size and never
  * move.  The arena takes back nothing, so outgrown tables cost as much again as the
  * last one.
+ *
+ * Flat, the same slots stand behind a header, then where each text begins and the last one ends, then the texts.
  */
 #include "data/vocabulary.h"
 
@@ -34,12 +36,22 @@ typedef struct Entry
 	size_t		length;
 } Entry;
 
+typedef struct FlatHeader
+{
+	uint64_t	size;
+	uint64_t	slot_count;
+	uint64_t	offsets;		/* of the parts, from the header on */
+	uint64_t	texts;
+} FlatHeader;
+
 struct DlVocabulary
 {
 	DlArena    *arena;
 	Slot	   *slots;
 	size_t		slot_count;
-	Entry	   *segments[SEGMENTS];
+	Entry	   *segments[SEGMENTS];	/* unless it is flat: */
+	const uint64_t *offsets;
+	const char *texts;
 	int32_t		size;
 	char	   *text;			/* where the next text goes */
 	size_t		text_left;
@@ -79,6 +91,21 @@ entry_at(const DlVocabulary *vocabulary, int32_t code)
 	return &vocabulary->segments[segment][within];
 }
 
+static inline const char *
+text_at(const DlVocabulary *vocabulary, int32_t code, size_t *length)
+{
+	const Entry *entry;
+
+	if (vocabulary->texts != NULL)
+	{
+		*length = (size_t) (vocabulary->offsets[code + 1] - vocabulary->offsets[code]);
+		return vocabulary->texts + vocabulary->offsets[code];
+	}
+	entry = entry_at(vocabulary, code);
+	*length = entry->length;
+	return entry->text;
+}
+
 DlStatus
 dl_vocabulary_create(DlArena *arena, DlVocabulary **result, DlError *error)
 {
@@ -109,9 +136,10 @@ find_slot(const DlVocabulary *vocabulary, const char *text, size_t length, uint6
 			return slot;
 		if (slot->hash == (uint32_t) (hash >> 32))
 		{
-			const Entry *entry = entry_at(vocabulary, (int32_t) (slot->code_plus_1 - 1));
+			size_t		known_length;
+			const char *known = text_at(vocabulary, (int32_t) (slot->code_plus_1 - 1), &known_length);
 
-			if (entry->length == length && (length == 0 || memcmp(entry->text, text, length) == 0))
+			if (known_length == length && (length == 0 || memcmp(known, text, length) == 0))
 				return slot;
 		}
 		at = (at + 1) & mask;
@@ -186,6 +214,8 @@ dl_vocabulary_add(DlVocabulary *vocabulary, const char *text, size_t length, int
 		*code = (int32_t) (slot->code_plus_1 - 1);
 		return DL_OK;
 	}
+	if (vocabulary->texts != NULL)
+		return dl_error_set(error, DL_ERROR_INTERNAL, "a vocabulary that is only read cannot take a text");
 	if (vocabulary->size == INT32_MAX - 1)
 		return dl_error_set(error, DL_ERROR_LIMIT, "vocabulary has %d values, the most that are possible",
 							vocabulary->size);
@@ -229,8 +259,87 @@ dl_vocabulary_size(const DlVocabulary *vocabulary)
 const char *
 dl_vocabulary_text(const DlVocabulary *vocabulary, int32_t code, size_t *length)
 {
-	const Entry *entry = entry_at(vocabulary, code);
+	return text_at(vocabulary, code, length);
+}
 
-	*length = entry->length;
-	return entry->text;
+/* Where the parts are, and the end of the last; false when sizes wrap. */
+static bool
+lay_out(const DlVocabulary *vocabulary, FlatHeader *header, size_t *end)
+{
+	size_t		bytes;
+	size_t		texts = 0;
+
+	for (int32_t code = 0; code < vocabulary->size; code++)
+	{
+		size_t		length;
+
+		(void) text_at(vocabulary, code, &length);
+		if (!dl_size_add(texts, length, &texts))
+			return false;
+	}
+	header->size = (uint64_t) vocabulary->size;
+	header->slot_count = vocabulary->slot_count;
+	if (!dl_size_mul(vocabulary->slot_count, sizeof(Slot), &bytes) || !dl_size_add(bytes, sizeof(FlatHeader), &bytes))
+		return false;
+	header->offsets = bytes;
+	if (!dl_size_add(bytes, ((size_t) vocabulary->size + 1) * sizeof(uint64_t), &bytes))
+		return false;
+	header->texts = bytes;
+	return dl_size_add(bytes, texts, end);
+}
+
+DlStatus
+dl_vocabulary_flat_bytes(const DlVocabulary *vocabulary, size_t *bytes, DlError *error)
+{
+	FlatHeader	header;
+
+	if (!lay_out(vocabulary, &header, bytes))
+		return dl_error_set(error, DL_ERROR_LIMIT, "vocabulary is too large");
+	return DL_OK;
+}
+
+void
+dl_vocabulary_flatten(const DlVocabulary *vocabulary, void *memory)
+{
+	FlatHeader *header = memory;
+	uint64_t   *offsets;
+	char	   *texts;
+	size_t		end;
+	uint64_t	used = 0;
+
+	if (!lay_out(vocabulary, header, &end))
+		return;
+	offsets = (uint64_t *) ((char *) memory + header->offsets);
+	texts = (char *) memory + header->texts;
+	memcpy(header + 1, vocabulary->slots, vocabulary->slot_count * sizeof(Slot));
+	for (int32_t code = 0; code < vocabulary->size; code++)
+	{
+		size_t		length;
+		const char *text = text_at(vocabulary, code, &length);
+
+		if (length > 0)
+			memcpy(texts + used, text, length);
+		offsets[code] = used;
+		used += length;
+	}
+	offsets[vocabulary->size] = used;
+}
+
+DlStatus
+dl_vocabulary_attach(DlArena *arena, const void *memory, DlVocabulary **result, DlError *error)
+{
+	const FlatHeader *header = memory;
+	const char *base = memory;
+	DlVocabulary *vocabulary;
+
+	*result = NULL;
+	DL_TRY(dl_arena_calloc(arena, 1, sizeof(*vocabulary), &vocabulary, error));
+	vocabulary->arena = arena;
+	vocabulary->slots = (Slot *) (uintptr_t) (header + 1);	/* never written to: no text is added */
+	vocabulary->slot_count = (size_t) header->slot_count;
+	vocabulary->size = (int32_t) header->size;
+	vocabulary->offsets = (const uint64_t *) (base + header->offsets);
+	vocabulary->texts = base + header->texts;
+	*result = vocabulary;
+	return DL_OK;
 }

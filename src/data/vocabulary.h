@@ -26,4 +26,13 @@ extern int32_t dl_vocabulary_size(const DlVocabulary *vocabulary);
 /* Not terminated by zero; *length bytes. */
 extern const char *dl_vocabulary_text(const DlVocabulary *vocabulary, int32_t code, size_t *length);
 
+/*
+ * The same without pointers, to read where it lies, at another address in each process: memory of
+ * dl_vocabulary_flat_bytes(), aligned to DL_ALIGNMENT.  A vocabulary that is attached
+ * to it takes no more texts, and the memory outlives it.
+ */
+extern DlStatus dl_vocabulary_flat_bytes(const DlVocabulary *vocabulary, size_t *bytes, DlError *error);
+extern void dl_vocabulary_flatten(const DlVocabulary *vocabulary, void *memory);
+extern DlStatus dl_vocabulary_attach(DlArena *arena, const void *memory, DlVocabulary **result, DlError *error);
+
 #endif							/* DL_DATA_VOCABULARY_H */

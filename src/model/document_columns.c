@@ -8,8 +8,13 @@
 #include "model/model_internal.h"
 
 void
-dl_document_write_vocabulary(const DlVocabulary *vocabulary, const char *key, DlJsonWriter *writer)
+dl_document_write_vocabulary(const DlVocabulary *vocabulary, const char *key, DlJsonWriter *writer, DlTensorList *tensors)
 {
+	if (tensors->vocabularies != NULL)
+	{
+		tensors->vocabularies[tensors->vocabulary_count++] = vocabulary;
+		return;
+	}
 	dl_json_begin_array(writer, key);
 	for (int32_t i = 0; i < dl_vocabulary_size(vocabulary); i++)
 	{
@@ -21,14 +26,13 @@ dl_document_write_vocabulary(const DlVocabulary *vocabulary, const char *key, Dl
 	dl_json_end_array(writer);
 }
 
-DlStatus
-dl_document_read_vocabulary(DlArena *arena, const DlJson *object, const char *key, DlVocabulary **result, DlError *error)
+static DlStatus
+read_list(DlArena *arena, const DlJson *object, const char *key, DlVocabulary *vocabulary, DlError *error)
 {
 	DlJson		array;
 	size_t		count;
 
 	DL_TRY(dl_json_array(object, key, DL_MODEL_MAX_ITEMS, &array, &count, error));
-	DL_TRY(dl_vocabulary_create(arena, result, error));
 	for (size_t i = 0; i < count; i++)
 	{
 		DlJson		item;
@@ -38,15 +42,29 @@ dl_document_read_vocabulary(DlArena *arena, const DlJson *object, const char *ke
 
 		DL_TRY(dl_json_item(&array, i, &item, error));
 		DL_TRY(dl_json_text(&item, arena, DL_MODEL_MAX_TEXT, &text, &length, error));
-		DL_TRY(dl_vocabulary_add(*result, text, length, &code, error));
+		DL_TRY(dl_vocabulary_add(vocabulary, text, length, &code, error));
 		if ((size_t) code != i)
 			return dl_json_fail(&item, error, "stands there twice");
 	}
 	return DL_OK;
 }
 
+DlStatus
+dl_document_read_vocabulary(DlArena *arena, const DlJson *object, const char *key, DlTensorIndex *tensors,
+							DlVocabulary **result, DlError *error)
+{
+	if (tensors->vocabularies == NULL)
+	{
+		DL_TRY(dl_vocabulary_create(arena, result, error));
+		return read_list(arena, object, key, *result, error);
+	}
+	if (tensors->vocabularies_found == tensors->vocabulary_count)
+		return dl_json_fail(object, error, "has no vocabulary in the image");
+	return dl_vocabulary_attach(arena, tensors->vocabularies[tensors->vocabularies_found++], result, error);
+}
+
 void
-dl_document_write_columns(const DlModel *model, DlJsonWriter *writer)
+dl_document_write_columns(const DlModel *model, DlJsonWriter *writer, DlTensorList *tensors)
 {
 	dl_json_put_int(writer, "feature_words", model->feature_words);
 	dl_json_begin_array(writer, "columns");
@@ -67,7 +85,7 @@ dl_document_write_columns(const DlModel *model, DlJsonWriter *writer)
 			dl_json_put_int(writer, "hash", DL_TEXT_HASH);
 		}
 		if (column->vocabulary != NULL)
-			dl_document_write_vocabulary(column->vocabulary, "vocabulary", writer);
+			dl_document_write_vocabulary(column->vocabulary, "vocabulary", writer, tensors);
 		dl_json_end_object(writer);
 	}
 	dl_json_end_array(writer);
@@ -112,7 +130,7 @@ check_text(const DlJson *json, const DlColumn *column, DlError *error)
 }
 
 static DlStatus
-read_column(DlModel *model, const DlJson *json, DlColumn *column, DlError *error)
+read_column(DlModel *model, const DlJson *json, DlTensorIndex *tensors, DlColumn *column, DlError *error)
 {
 	const char *kind;
 	int32_t		words;
@@ -132,14 +150,14 @@ read_column(DlModel *model, const DlJson *json, DlColumn *column, DlError *error
 	if (column->kind == DL_COLUMN_TEXT)
 		DL_TRY(check_text(json, column, error));
 	if (dl_column_kind_codes(column->kind) > 0)
-		return dl_document_read_vocabulary(model->arena, json, "vocabulary", &column->vocabulary, error);
+		return dl_document_read_vocabulary(model->arena, json, "vocabulary", tensors, &column->vocabulary, error);
 	if (dl_json_has(json, "vocabulary"))
 		return dl_json_fail(json, error, "has a vocabulary, but is neither category nor text");
 	return DL_OK;
 }
 
 DlStatus
-dl_document_read_columns(DlModel *model, const DlJson *root, DlError *error)
+dl_document_read_columns(DlModel *model, const DlJson *root, DlTensorIndex *tensors, DlError *error)
 {
 	DlJson		array;
 	size_t		count;
@@ -155,7 +173,7 @@ dl_document_read_columns(DlModel *model, const DlJson *root, DlError *error)
 		DlJson		item;
 
 		DL_TRY(dl_json_item(&array, i, &item, error));
-		DL_TRY(read_column(model, &item, column, error));
+		DL_TRY(read_column(model, &item, tensors, column, error));
 		for (int32_t w = column->first_word; w < column->first_word + column->words; w++)
 		{
 			if (taken[w])

@@ -361,8 +361,7 @@ read_levels(DlModel *model, const DlJson *json, DlTensorIndex *tensors, int32_t 
 	shape = dl_shape_2((int64_t) category->levels + 1, category->level_numbers);
 	DL_TRY(dl_tensor_index_find(tensors, name, DL_F32, &shape, &tensor, error));
 	count = ((size_t) category->levels + 1) * (size_t) category->level_numbers;
-	DL_TRY(dl_arena_calloc(model->arena, count, sizeof(float), &values, error));
-	memcpy(values, tensor->data, count * sizeof(float));
+	DL_TRY(dl_tensor_index_data(tensors, model->arena, tensor, &values, error));
 	if (!all_finite(values, (int64_t) count, false))
 		return dl_error_set(error, DL_ERROR_CORRUPT, "model: a value of tensor \"%s\" is not finite", name);
 	category->level_values = values;

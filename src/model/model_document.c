@@ -43,7 +43,7 @@ read_interval(DlModel *model, const DlJson *target, DlError *error)
 }
 
 static void
-write_target(const DlModel *model, DlJsonWriter *writer)
+write_target(const DlModel *model, DlJsonWriter *writer, DlTensorList *tensors)
 {
 	dl_json_begin_object(writer, "target");
 	dl_json_put_string(writer, "name", model->target);
@@ -61,7 +61,7 @@ write_target(const DlModel *model, DlJsonWriter *writer)
 	if (model->interval_count > 0)
 		write_interval(model, writer);
 	if (model->labels != NULL)
-		dl_document_write_vocabulary(model->labels, "labels", writer);
+		dl_document_write_vocabulary(model->labels, "labels", writer, tensors);
 	dl_json_end_object(writer);
 }
 
@@ -71,9 +71,9 @@ dl_document_write(const DlModel *model, DlJsonWriter *writer, DlTensorList *tens
 	dl_json_begin_object(writer, NULL);
 	dl_json_put_int(writer, "format_version", DL_MODEL_FORMAT_VERSION);
 	dl_json_put_string(writer, "task", dl_task_name(model->task));
-	write_target(model, writer);
+	write_target(model, writer, tensors);
 	dl_document_write_members(model, writer);
-	dl_document_write_columns(model, writer);
+	dl_document_write_columns(model, writer, tensors);
 	DL_TRY(dl_document_write_preparation(model, writer, tensors, error));
 	dl_document_write_record(&model->record, writer);
 	dl_json_end_object(writer);
@@ -92,7 +92,7 @@ read_regression(DlModel *model, const DlJson *target, DlError *error)
 }
 
 static DlStatus
-read_target(DlModel *model, const DlJson *root, DlError *error)
+read_target(DlModel *model, const DlJson *root, DlTensorIndex *tensors, DlError *error)
 {
 	DlJson		target;
 	int32_t		labels;
@@ -113,7 +113,7 @@ read_target(DlModel *model, const DlJson *root, DlError *error)
 		return DL_OK;
 	if (model->task == DL_TASK_BINARY)
 		DL_TRY(dl_json_member_finite(&target, "threshold", &model->threshold, error));
-	DL_TRY(dl_document_read_vocabulary(model->arena, &target, "labels", &model->labels, error));
+	DL_TRY(dl_document_read_vocabulary(model->arena, &target, "labels", tensors, &model->labels, error));
 	labels = dl_vocabulary_size(model->labels);
 	if (labels < 2 || (model->task == DL_TASK_BINARY ? labels != 2 || model->outputs != 1 : labels != model->outputs))
 		return dl_json_fail(&target, error, "has %d labels, but %d outputs", labels, model->outputs);
@@ -147,9 +147,9 @@ dl_document_read(DlModel *model, const DlJson *root, DlTensorIndex *tensors, DlE
 	DL_TRY(dl_json_string(&json, model->arena, DL_MODEL_MAX_NAME, &task, error));
 	if (!dl_task_by_name(task, &model->task))
 		return dl_json_fail(&json, error, "is an unknown task");
-	DL_TRY(read_target(model, root, error));
+	DL_TRY(read_target(model, root, tensors, error));
 	DL_TRY(dl_document_read_members(model, root, error));
-	DL_TRY(dl_document_read_columns(model, root, error));
+	DL_TRY(dl_document_read_columns(model, root, tensors, error));
 	DL_TRY(dl_document_read_preparation(model, root, tensors, error));
 	return dl_document_read_record(model, root, error);
 }

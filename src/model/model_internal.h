@@ -28,6 +28,10 @@ typedef struct DlTensorList
 	DlNamedTensor *items;
 	int32_t		count;
 	int32_t		capacity;
+
+	/* NULL: the document has its vocabularies; else they are listed here in its order, and it has none */
+	const DlVocabulary **vocabularies;
+	int32_t		vocabulary_count;
 } DlTensorList;
 
 /* name is copied, data is not. */
@@ -41,6 +45,11 @@ typedef struct DlTensorIndex
 	int32_t		count;
 	int32_t		found;			/* how many were asked for: all must be, in the end */
 	size_t		bytes;			/* of the whole file */
+
+	/* of an image: what is read stays where it is; NULL for bytes */
+	const void *const *vocabularies;	/* flat, in the order of the document, which has none */
+	int32_t		vocabulary_count;
+	int32_t		vocabularies_found;
 } DlTensorIndex;
 
 extern DlStatus dl_tensor_index_create(DlArena *arena, const DlSafetensors *content, size_t bytes,
@@ -50,19 +59,23 @@ extern DlStatus dl_tensor_index_create(DlArena *arena, const DlSafetensors *cont
 extern DlStatus dl_tensor_index_find(DlTensorIndex *index, const char *name, DlDtype dtype, const DlShape *shape,
 									 const DlNamedTensor **result, DlError *error);
 
-/* A vector of any length into new memory of arena. */
+/* A vector of any length, as dl_tensor_index_data() gives it. */
 extern DlStatus dl_tensor_index_vector(DlTensorIndex *index, DlArena *arena, const char *name, DlDtype dtype,
 									   void *result, int64_t *count, DlError *error);
 
-/* The same of exactly count elements. */
+/* Its elements, in new memory of arena, or in an image where they are. */
+extern DlStatus dl_tensor_index_data(const DlTensorIndex *index, DlArena *arena, const DlNamedTensor *tensor,
+									 void *result, DlError *error);
+
+/* A vector of exactly count elements. */
 extern DlStatus dl_tensor_index_vector_of(DlTensorIndex *index, DlArena *arena, const char *name, DlDtype dtype,
 										  int64_t count, void *result, DlError *error);
 
 /* Parts of the document: document_members.c, document_columns.c, document_preparation.c, document_record.c. */
 extern void dl_document_write_members(const DlModel *model, DlJsonWriter *writer);
 extern DlStatus dl_document_read_members(DlModel *model, const DlJson *root, DlError *error);
-extern void dl_document_write_columns(const DlModel *model, DlJsonWriter *writer);
-extern DlStatus dl_document_read_columns(DlModel *model, const DlJson *root, DlError *error);
+extern void dl_document_write_columns(const DlModel *model, DlJsonWriter *writer, DlTensorList *tensors);
+extern DlStatus dl_document_read_columns(DlModel *model, const DlJson *root, DlTensorIndex *tensors, DlError *error);
 extern DlStatus dl_document_write_preparation(const DlModel *model, DlJsonWriter *writer, DlTensorList *tensors,
 											  DlError *error);
 extern DlStatus dl_document_read_preparation(DlModel *model, const DlJson *root, DlTensorIndex *tensors, DlError *error);
@@ -84,9 +97,10 @@ extern DlStatus dl_document_read_doubles(const DlModel *model, const DlJson *obj
 extern DlStatus dl_document_write(const DlModel *model, DlJsonWriter *writer, DlTensorList *tensors, DlError *error);
 extern DlStatus dl_document_read(DlModel *model, const DlJson *root, DlTensorIndex *tensors, DlError *error);
 
-/* A list of texts, which must be distinct. */
-extern void dl_document_write_vocabulary(const DlVocabulary *vocabulary, const char *key, DlJsonWriter *writer);
-extern DlStatus dl_document_read_vocabulary(DlArena *arena, const DlJson *object, const char *key,
+/* A list of texts, which must be distinct; or it stands aside, where tensors says so. */
+extern void dl_document_write_vocabulary(const DlVocabulary *vocabulary, const char *key, DlJsonWriter *writer,
+										 DlTensorList *tensors);
+extern DlStatus dl_document_read_vocabulary(DlArena *arena, const DlJson *object, const char *key, DlTensorIndex *tensors,
 											DlVocabulary **result, DlError *error);
 
 /* What a parameter is used for. */

@@ -58,6 +58,7 @@ dl_tensor_index_create(DlArena *arena, const DlSafetensors *content, size_t byte
 	index->count = content->count;
 	index->found = 0;
 	index->bytes = bytes;
+	index->vocabularies = NULL;
 	return DL_OK;
 }
 
@@ -110,15 +111,21 @@ dl_tensor_index_find(DlTensorIndex *index, const char *name, DlDtype dtype, cons
 	return DL_OK;
 }
 
-static DlStatus
-copy_out(const DlNamedTensor *tensor, DlArena *arena, void *result, DlError *error)
+DlStatus
+dl_tensor_index_data(const DlTensorIndex *index, DlArena *arena, const DlNamedTensor *tensor, void *result, DlError *error)
 {
-	void	   *copy;
+	const void *data = tensor->data;
 
-	DL_TRY(dl_arena_alloc(arena, tensor->bytes, &copy, error));
-	if (tensor->bytes > 0)
-		memcpy(copy, tensor->data, tensor->bytes);
-	memcpy(result, &copy, sizeof(copy));
+	if (index->vocabularies == NULL)
+	{
+		void	   *copy;
+
+		DL_TRY(dl_arena_alloc(arena, tensor->bytes, &copy, error));
+		if (tensor->bytes > 0)
+			memcpy(copy, tensor->data, tensor->bytes);
+		data = copy;
+	}
+	memcpy(result, &data, sizeof(data));
 	return DL_OK;
 }
 
@@ -133,7 +140,7 @@ dl_tensor_index_vector(DlTensorIndex *index, DlArena *arena, const char *name, D
 		return dl_error_set(error, DL_ERROR_CORRUPT, "model: tensor \"%s\" must have 1 dimension, not %d", name,
 							tensor->shape.rank);
 	*count = tensor->shape.dims[0];
-	return copy_out(tensor, arena, result, error);
+	return dl_tensor_index_data(index, arena, tensor, result, error);
 }
 
 DlStatus
@@ -144,5 +151,5 @@ dl_tensor_index_vector_of(DlTensorIndex *index, DlArena *arena, const char *name
 	DlShape		shape = dl_shape_1(count);
 
 	DL_TRY(dl_tensor_index_find(index, name, dtype, &shape, &tensor, error));
-	return copy_out(tensor, arena, result, error);
+	return dl_tensor_index_data(index, arena, tensor, result, error);
 }

@@ -13,7 +13,14 @@
 #include <limits.h>				/* guc.h uses INT_MAX without it */
 
 #include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
 #include "utils/guc.h"
+#if PG_VERSION_NUM >= 170000
+#include "storage/dsm_registry.h"
+#endif
 
 #if PG_VERSION_NUM < 130000 || PG_VERSION_NUM >= 190000
 #error "deep_learning is made for PostgreSQL 13 to 18"
@@ -129,6 +136,50 @@ extern bool pq_check_connection(void);
 	object_aclcheck(ProcedureRelationId, function, GetUserId(), ACL_EXECUTE)
 #else
 #define dl_may_execute_compat(function) pg_proc_aclcheck(function, GetUserId(), ACL_EXECUTE)
+#endif
+
+#if PG_VERSION_NUM >= 150000
+#define dl_heap_fetch_compat(relation, snapshot, tuple, buffer) heap_fetch(relation, snapshot, tuple, buffer, false)
+#else
+#define dl_heap_fetch_compat(relation, snapshot, tuple, buffer) heap_fetch(relation, snapshot, tuple, buffer)
+#endif
+
+/*
+ * Memory of a fixed size that all processes share, found by name; whoever asks first sets it
+ * up.  Before version 17 it must be requested while the server preloads libraries; NULL where it
+ * was not.  request is a function that calls RequestAddinShmemSpace(), previous a variable for the hook before.
+ */
+#if PG_VERSION_NUM >= 170000
+#define dl_request_shared_memory_compat(request, previous) ((void) (request), (void) (previous))
+#elif PG_VERSION_NUM >= 150000
+#define dl_request_shared_memory_compat(request, previous) \
+	((previous) = shmem_request_hook, shmem_request_hook = (request))
+#else
+#define dl_request_shared_memory_compat(request, previous) ((void) (previous), (request) ())
+#endif
+
+static inline void *
+dl_named_shared_memory_compat(const char *name, Size size, void (*initialise) (void *memory), bool requested)
+{
+	bool		found;
+#if PG_VERSION_NUM >= 170000
+	return GetNamedDSMSegment(name, size, initialise, &found);
+#else
+	void	   *memory;
+
+	if (!requested)
+		return NULL;
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	memory = ShmemInitStruct(name, size, &found);
+	if (!found)
+		initialise(memory);
+	LWLockRelease(AddinShmemInitLock);
+	return memory;
+#endif
+}
+
+#if PG_VERSION_NUM < 140000
+#define ROLE_PG_READ_ALL_STATS DEFAULT_ROLE_READ_ALL_STATS
 #endif
 
 #endif							/* DL_PG_COMPAT_H */

@@ -6,19 +6,28 @@
  * A pin is a reset callback of the memory context that uses the model, so it
  * ends on every way out, errors included.  Only entries without a pin are
  * evicted; the cap may be exceeded while more than that is in use.
+ *
+ * A shared model stays mapped as long as its entry is here, and cannot leave shared memory
+ * so long.  When another session found no room there, entries that have not been
+ * used for a while go, at the next use of the cache or the end of a transaction.
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "lib/ilist.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
+#include "model/model_image.h"
 #include "pg/bridge.h"
 #include "pg/compat.h"
 #include "pg/model_cache.h"
+#include "pg/shared_cache.h"
 
+#define IDLE_MS 10000			/* unused for so long, a shared model makes room for others */
 #define DIGEST_PIECE ((Size) 1 << 20)
 
 /*
@@ -32,10 +41,25 @@ typedef struct CacheEntry
 {
 	DlModelDigest digest;		/* the key: first */
 	DlModel    *model;
-	Size		bytes;
+	DlSharedModel shared;		/* where the weights are, if there */
+	Size		length;			/* of the model's bytes */
+	Size		bytes;			/* of this session's memory */
+	uint64		hits;			/* without shared */
+	TimestampTz created_at;
+	TimestampTz used_at;		/* when the last pin went */
 	int			pins;
 	dlist_node	recent;
 } CacheEntry;
+
+/* Where the bytes of a model come from: they are there, or load gives them. */
+typedef struct ModelSource
+{
+	DlModelDigest digest;
+	const void *bytes;
+	Size		length;
+	DlModelLoad load;
+	void	   *context;
+} ModelSource;
 
 typedef struct CachePin
 {
@@ -47,6 +71,7 @@ static int	cache_kilobytes;
 static HTAB *cache_table;
 static dlist_head cache_recent = DLIST_STATIC_INIT(cache_recent);	/* last used first */
 static Size cache_used;
+static uint64 seen_pressure;
 
 void
 dl_model_cache_init(void)
@@ -101,6 +126,15 @@ dl_model_digest(const void *bytes, Size length, DlModelDigest *result)
 	pfree(list);
 }
 
+static void let_go_idle(void);
+
+static void
+at_end_of_transaction(XactEvent event, void *argument)
+{
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT)
+		let_go_idle();
+}
+
 static void
 create_table(void)
 {
@@ -110,13 +144,15 @@ create_table(void)
 	control.keysize = sizeof(DlModelDigest);
 	control.entrysize = sizeof(CacheEntry);
 	control.hcxt = AllocSetContextCreate(TopMemoryContext, "deep_learning models", ALLOCSET_SMALL_SIZES);
-	cache_table = hash_create("deep_learning models", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	cache_table = hash_create("deep_learning models", 8, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	RegisterXactCallback(at_end_of_transaction, NULL);
 }
 
 static void
 forget(CacheEntry *entry)
 {
 	dl_model_destroy(entry->model);
+	dl_shared_cache_release(&entry->shared);
 	cache_used -= entry->bytes;
 	dlist_delete(&entry->recent);
 	hash_search(cache_table, &entry->digest, HASH_REMOVE, NULL);
@@ -139,13 +175,49 @@ evict(void)
 	}
 }
 
+/* Releases shared models that nobody here used lately; true when there were any. */
+static bool
+release_idle(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	dlist_mutable_iter iterator;
+	bool		any = false;
+
+	dlist_foreach_modify(iterator, &cache_recent)
+	{
+		CacheEntry *entry = dlist_container(CacheEntry, recent, iterator.cur);
+
+		if (entry->pins == 0 && entry->shared.number != 0 && TimestampDifferenceExceeds(entry->used_at, now, IDLE_MS))
+		{
+			forget(entry);
+			any = true;
+		}
+	}
+	return any;
+}
+
+/* Cheap while nothing happens. */
+static void
+let_go_idle(void)
+{
+	uint64		pressure = dl_shared_cache_pressure();
+
+	if (unlikely(pressure != seen_pressure))
+	{
+		seen_pressure = pressure;
+		(void) release_idle();
+	}
+}
+
 static void
 unpin(void *argument)
 {
 	CachePin   *pin = argument;
 
-	if (--pin->entry->pins == 0)
-		evict();
+	if (--pin->entry->pins > 0)
+		return;
+	pin->entry->used_at = GetCurrentTimestamp();
+	evict();
 }
 
 /* pin is allocated in owner; from here on nothing can fail. */
@@ -161,45 +233,169 @@ pin_entry(CacheEntry *entry, CachePin *pin, MemoryContext owner)
 	return entry->model;
 }
 
-const DlModel *
-dl_model_cache_find(const DlModelDigest *digest, MemoryContext owner)
+/* NULL: it cannot be shared. */
+static void *
+image_memory(DlSharedModel *shared, DlModelDecoding *decoding)
 {
-	CacheEntry *entry = cache_table == NULL ? NULL : hash_search(cache_table, digest, HASH_FIND, NULL);
+	size_t		size;
+
+	if (dl_model_image_bytes(decoding, &size, NULL) == DL_OK)
+		return dl_shared_cache_memory(shared, size);
+	dl_shared_cache_release(shared);
+	return NULL;
+}
+
+/* Into shared memory where the claim is to build, otherwise as a copy of this session's. */
+static void
+decode(CacheEntry *made, const ModelSource *source)
+{
+	struct varlena *loaded = source->load == NULL ? NULL : source->load(source->context);
+	const void *bytes = loaded == NULL ? source->bytes : VARDATA(loaded);
+	DlModelDecoding *decoding;
+	void	   *image = NULL;
+	DlError		error;
+
+	DL_CHECK(dl_model_decode_begin(bytes, source->length, dl_model_decode_budget(source->length), &decoding, &error), &error);
+	/* Between here and finish nothing can raise an error. */
+	if (made->shared.building)
+		image = image_memory(&made->shared, decoding);
+	DL_CHECK(dl_model_decode_finish(decoding, image, &made->model, &error), &error);
+	if (image != NULL)
+		dl_shared_cache_publish(&made->shared);
+	if (loaded != NULL)
+		pfree(loaded);
+}
+
+static void
+read_image(CacheEntry *made)
+{
+	Size		size = dsm_segment_map_length(made->shared.segment);
+	DlError		error;
+
+	DL_CHECK(dl_model_from_image(dsm_segment_address(made->shared.segment), size, dl_model_decode_budget(size),
+								 &made->model, &error), &error);
+}
+
+static DlSharedClaim
+claim(const ModelSource *source, DlSharedModel *shared)
+{
+	DlSharedClaim result = dl_shared_cache_claim(&source->digest, source->length, shared);
+
+	if (result == DL_SHARED_FULL && release_idle())
+		result = dl_shared_cache_claim(&source->digest, source->length, shared);
+	return result;
+}
+
+/* made: zeros; it becomes what the entry will be. */
+static CacheEntry *
+add_entry(CacheEntry *made, const ModelSource *source)
+{
+	CacheEntry *volatile entry = NULL;
+
+	PG_TRY();
+	{
+		if (claim(source, &made->shared) == DL_SHARED_FOUND)
+			read_image(made);
+		else
+			decode(made, source);
+		entry = hash_search(cache_table, &source->digest, HASH_ENTER, NULL);
+	}
+	PG_CATCH();
+	{
+		dl_model_destroy(made->model);
+		dl_shared_cache_release(&made->shared);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	made->digest = source->digest;
+	made->length = source->length;
+	made->bytes = dl_arena_used(made->model->arena);
+	made->created_at = GetCurrentTimestamp();
+	*entry = *made;
+	dlist_push_head(&cache_recent, &entry->recent);
+	cache_used += entry->bytes;
+	return entry;
+}
+
+/* An entry that serves; a copy goes when all can share the model by now. */
+static CacheEntry *
+find_entry(const ModelSource *source)
+{
+	CacheEntry *entry = hash_search(cache_table, &source->digest, HASH_FIND, NULL);
 
 	if (entry == NULL)
 		return NULL;
-	return pin_entry(entry, MemoryContextAlloc(owner, sizeof(CachePin)), owner);
+	if (entry->shared.number != 0)
+		dl_shared_cache_hit(&entry->shared);
+	else if (entry->pins == 0 && dl_shared_cache_has(&source->digest, source->length))
+	{
+		forget(entry);
+		return NULL;
+	}
+	entry->hits++;
+	return entry;
+}
+
+static const DlModel *
+find_or_add(const ModelSource *source, MemoryContext owner)
+{
+	CachePin   *pin = MemoryContextAlloc(owner, sizeof(CachePin));
+	CacheEntry	made = {.model = NULL};
+	CacheEntry *entry;
+
+	if (cache_table == NULL)
+		create_table();
+	let_go_idle();
+	entry = find_entry(source);
+	if (entry == NULL)
+		entry = add_entry(&made, source);
+	pin_entry(entry, pin, owner);
+	evict();
+	return entry->model;
+}
+
+const DlModel *
+dl_model_cache_find(const DlModelDigest *digest, Size length, DlModelLoad load, void *context, MemoryContext owner)
+{
+	ModelSource source = {.digest = *digest,.length = length,.load = load,.context = context};
+
+	return find_or_add(&source, owner);
 }
 
 const DlModel *
 dl_model_cache_get(const void *bytes, Size length, MemoryContext owner)
 {
-	CachePin   *pin = MemoryContextAlloc(owner, sizeof(CachePin));
-	CacheEntry *entry;
-	DlModelDigest digest;
-	DlError		error;
-	bool		found;
+	ModelSource source = {.bytes = bytes,.length = length};
 
-	dl_model_digest(bytes, length, &digest);
-	if (cache_table == NULL)
-		create_table();
-	entry = hash_search(cache_table, &digest, HASH_ENTER, &found);
-	if (!found)
+	dl_model_digest(bytes, length, &source.digest);
+	return find_or_add(&source, owner);
+}
+
+DlCacheRow *
+dl_model_cache_list(int *count)
+{
+	Size		copies = cache_table == NULL ? 0 : (Size) hash_get_num_entries(cache_table);
+	DlCacheRow *rows = palloc0((DL_SHARED_ENTRIES + copies) * sizeof(DlCacheRow));
+	dlist_iter	iterator;
+
+	*count = dl_shared_cache_list(rows);
+	for (int i = 0; i < *count; i++)
+		rows[i].mine = cache_table != NULL && hash_search(cache_table, &rows[i].digest, HASH_FIND, NULL) != NULL;
+	dlist_foreach(iterator, &cache_recent)
 	{
-		/* Nothing between here and the end can raise an error but the failure itself. */
-		if (dl_model_decode(bytes, length, dl_model_decode_budget(length), &entry->model, &error) != DL_OK)
-		{
-			hash_search(cache_table, &digest, HASH_REMOVE, NULL);
-			dl_ereport(&error);
-		}
-		entry->bytes = dl_arena_used(entry->model->arena);
-		entry->pins = 0;
-		dlist_push_head(&cache_recent, &entry->recent);
-		cache_used += entry->bytes;
+		CacheEntry *entry = dlist_container(CacheEntry, recent, iterator.cur);
+
+		if (entry->shared.number == 0)
+			rows[(*count)++] = (DlCacheRow) {
+				.digest = entry->digest,
+				.mine = true,
+				.bytes = entry->bytes,
+				.sessions = 1,
+				.hits = entry->hits,
+				.created_at = entry->created_at
+			};
 	}
-	pin_entry(entry, pin, owner);
-	evict();
-	return entry->model;
+	return rows;
 }
 
 void

@@ -1,6 +1,7 @@
 /*
  * model_cache.h
- *    The decoded models of this session, found by content.
+ *    The decoded models of this session, found by content.  The weights of large ones
+ *    are in memory that all sessions share (shared_cache.h).
  *
  * An entry is named by a digest of a model's bytes, so nothing ever makes it
  * wrong: not ROLLBACK, not DROP, not a new version.  What a running query uses is
@@ -9,6 +10,8 @@
  */
 #ifndef DL_PG_MODEL_CACHE_H
 #define DL_PG_MODEL_CACHE_H
+
+#include "datatype/timestamp.h"
 
 #include "model/model.h"
 
@@ -23,12 +26,31 @@ extern void dl_model_cache_init(void);
 /* SHA-256 over the SHA-256 of each 1 MiB piece and the length. */
 extern void dl_model_digest(const void *bytes, Size length, DlModelDigest *result);
 
+/* Gives the bytes of a model as a varlena in the current context, or raises an error. */
+typedef struct varlena *(*DlModelLoad) (void *context);
+
 /*
- * Both pin the model until owner is reset or deleted.  find gives NULL when
- * it is not in the cache; get decodes it then, and raises the errors of dl_model_decode().
+ * Both pin the model until owner is reset or deleted, and raise the errors of dl_model_decode() where it
+ * must be decoded.  load is called only then: its bytes have this digest and length.
  */
-extern const DlModel *dl_model_cache_find(const DlModelDigest *digest, MemoryContext owner);
+extern const DlModel *dl_model_cache_find(const DlModelDigest *digest, Size length, DlModelLoad load, void *context,
+										  MemoryContext owner);
 extern const DlModel *dl_model_cache_get(const void *bytes, Size length, MemoryContext owner);
+
+/* What dl.cache shows of a model. */
+typedef struct DlCacheRow
+{
+	DlModelDigest digest;
+	bool		shared;
+	bool		mine;			/* this session has it */
+	Size		bytes;			/* that it takes where it is */
+	int			sessions;
+	uint64		hits;
+	TimestampTz created_at;
+} DlCacheRow;
+
+/* The shared models, and those that this session has a copy of; palloc'd. */
+extern DlCacheRow *dl_model_cache_list(int *count);
 
 /* Raises the errors of dl_model_decode(); keeps nothing. */
 extern void dl_model_validate(const void *bytes, Size length);

@@ -16,6 +16,7 @@
 #include "pg/model_cache.h"
 #include "pg/score_plan.h"
 #include "pg/settings.h"
+#include "pg/shared_cache.h"
 
 PG_MODULE_MAGIC;
 
@@ -28,6 +29,7 @@ _PG_init(void)
 
 	dl_settings_init();
 	dl_model_cache_init();
+	dl_shared_cache_init();
 	dl_score_node_init();
 	dl_score_plan_init();
 

@@ -5,6 +5,7 @@
  *
  * registry_read.c    looks up rows by index, without SQL, as a catalog is read
  * registry_size.c    how large a model is, for the planner
+ * registry_recent.c  the names that were looked up last
  * registry_rights.c  who may do what; names that are near
  * registry_write.c   sections, locks, and the statements that change rows
  * registry_store.c   new versions, and which one is deployed
@@ -15,6 +16,7 @@
 #define DL_PG_REGISTRY_INTERNAL_H
 
 #include "catalog/pg_type_d.h"
+#include "storage/itemptr.h"
 #include "utils/builtins.h"
 #include "utils/snapshot.h"
 
@@ -31,6 +33,8 @@ typedef struct DlRegistryRow
 	Oid			owner;			/* resolved; InvalidOid: the role is missing here */
 	int			deployed;		/* 0 only within the transaction that creates the model */
 	int			last_version;
+	ItemPointerData place;		/* of this version of the row, and the transaction that wrote it; dl_registry_find() only */
+	TransactionId xmin;
 } DlRegistryRow;
 
 /* Part of a row of dl.registry_version. */
@@ -51,6 +55,15 @@ extern void dl_registry_open_latest(const char *name, DlRegistryRight right, Mem
 extern bool dl_registry_find_version(Snapshot snapshot, int64 id, int version, DlRegistryVersion *result);
 extern struct varlena *dl_registry_load(Snapshot snapshot, int64 id, const DlRegistryVersion *version);
 extern DlRegistryRight dl_registry_granted(Snapshot snapshot, int64 id, Oid user);
+
+/* --- registry_recent.c --- */
+
+/* The deployed version of a model as the active snapshot sees it, when that was looked up lately; the user has the right. */
+extern bool dl_registry_recall(const char *name, DlRegistryRight right, DlRegistryRow *row, DlRegistryVersion *version);
+
+/* generation: from before the lookup, whose snapshot must have seen what is committed. */
+extern void dl_registry_remember(const char *name, DlRegistryRight right, uint64 generation, const DlRegistryRow *row,
+								 const DlRegistryVersion *version);
 
 /* --- registry_rights.c --- */
 

@@ -232,6 +232,8 @@ read_row(const TableScan *scan, HeapTuple tuple, DlRegistryRow *row)
 								  DatumGetInt64(column(scan, tuple, MODEL_CLUSTER)));
 	row->deployed = DatumGetInt32(column(scan, tuple, MODEL_DEPLOYED));
 	row->last_version = DatumGetInt32(column(scan, tuple, MODEL_LAST_VERSION));
+	row->place = tuple->t_self;
+	row->xmin = HeapTupleHeaderGetRawXmin(tuple->t_data);
 }
 
 bool
@@ -397,19 +399,38 @@ find_version(Snapshot snapshot, Snapshot latest, const char *name, int version, 
 		dl_registry_no_version(name, version);
 }
 
-static const DlModel *
-decode_version(Snapshot snapshot, int64 id, const DlRegistryVersion *found, MemoryContext owner)
+/* What load_version() reads. */
+typedef struct StoredVersion
 {
-	const DlModel *model = dl_model_cache_find(&found->digest, owner);
+	Snapshot	snapshot;
+	int64		id;
+	const DlRegistryVersion *version;
+} StoredVersion;
 
-	if (model == NULL)
-	{
-		struct varlena *bytes = dl_registry_load(snapshot, id, found);
+static struct varlena *
+load_version(void *context)
+{
+	const StoredVersion *stored = context;
 
-		model = dl_model_cache_get(VARDATA(bytes), VARSIZE(bytes) - VARHDRSZ, owner);
-		pfree(bytes);
-	}
-	return model;
+	return dl_registry_load(stored->snapshot, stored->id, stored->version);
+}
+
+static const DlModel *
+find_model(Snapshot snapshot, int64 id, const DlRegistryVersion *version, MemoryContext owner)
+{
+	StoredVersion stored = {snapshot, id, version};
+
+	return dl_model_cache_find(&version->digest, (Size) version->bytes, load_version, &stored, owner);
+}
+
+static void
+set_handle(DlRegistryHandle *handle, const DlRegistryRow *row, const DlRegistryVersion *version, uint64 started)
+{
+	handle->id = row->id;
+	handle->version = version->version;
+	handle->generation = started;
+	handle->user = GetUserId();
+	handle->statement = GetCurrentStatementStartTimestamp();
 }
 
 static void
@@ -422,24 +443,42 @@ open_version(Snapshot snapshot, Snapshot latest, const char *name, int version, 
 	DlRegistryVersion found;
 
 	find_version(snapshot, latest, name, version, right, &row, &found);
-	handle->model = decode_version(snapshot, row.id, &found, owner);
-	handle->id = row.id;
-	handle->version = found.version;
-	handle->generation = started;
-	handle->user = GetUserId();
-	handle->statement = GetCurrentStatementStartTimestamp();
+	handle->model = find_model(snapshot, row.id, &found, owner);
+	set_handle(handle, &row, &found, started);
 	handle->outdated = snapshot != latest &&
 		!(dl_registry_find(latest, name, &later) && later.id == row.id && later.deployed == row.deployed);
 	if (handle->outdated)
 		note_snapshot(handle, GetActiveSnapshot());
+	else if (version == 0)
+		dl_registry_remember(name, right, started, &row, &found);
+}
+
+/* False: not looked up lately, or not with this result. */
+static bool
+open_recent(const char *name, DlRegistryRight right, MemoryContext owner, DlRegistryHandle *handle)
+{
+	uint64		started = generation;
+	DlRegistryRow row;
+	DlRegistryVersion found;
+
+	if (!dl_registry_recall(name, right, &row, &found))
+		return false;
+	handle->model = find_model(GetActiveSnapshot(), row.id, &found, owner);
+	set_handle(handle, &row, &found, started);
+	handle->outdated = false;
+	return true;
 }
 
 void
 dl_registry_open(const char *name, int version, DlRegistryRight right, MemoryContext owner, DlRegistryHandle *handle)
 {
-	Snapshot	latest = dl_registry_snapshot();
-	Snapshot	snapshot = query_snapshot(latest);
+	Snapshot	latest;
+	Snapshot	snapshot;
 
+	if (version == 0 && open_recent(name, right, owner, handle))
+		return;
+	latest = dl_registry_snapshot();
+	snapshot = query_snapshot(latest);
 	open_version(snapshot, latest, name, version, right, owner, handle);
 	UnregisterSnapshot(snapshot);
 	UnregisterSnapshot(latest);

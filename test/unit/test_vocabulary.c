@@ -2,6 +2,8 @@
  * test_vocabulary.c
  *    Texts to codes and back.
  */
+#include <stdlib.h>
+
 #include "tap.h"
 
 #include "data/vocabulary.h"
@@ -98,6 +100,70 @@ test_budget(void)
 	dl_arena_destroy(arena);
 }
 
+/* The flat form, moved to other memory of exactly its size. */
+static DlVocabulary *
+attach_copy(DlArena *arena, const DlVocabulary *vocabulary, void **memory)
+{
+	DlVocabulary *flat = NULL;
+	size_t		bytes = 0;
+	void	   *first;
+
+	ok(dl_vocabulary_flat_bytes(vocabulary, &bytes, NULL) == DL_OK && bytes > 0, "%d texts are %zu bytes flat",
+	   dl_vocabulary_size(vocabulary), bytes);
+	first = malloc(bytes);
+	*memory = malloc(bytes);
+	dl_vocabulary_flatten(vocabulary, first);
+	memcpy(*memory, first, bytes);
+	free(first);
+	ok(dl_vocabulary_attach(arena, *memory, &flat, NULL) == DL_OK, "they are attached to elsewhere");
+	return flat;
+}
+
+static bool
+same_vocabulary(const DlVocabulary *a, const DlVocabulary *b)
+{
+	bool		same = dl_vocabulary_size(a) == dl_vocabulary_size(b);
+
+	for (int32_t code = 0; same && code < dl_vocabulary_size(a); code++)
+	{
+		size_t		length_a;
+		size_t		length_b;
+		const char *text_a = dl_vocabulary_text(a, code, &length_a);
+		const char *text_b = dl_vocabulary_text(b, code, &length_b);
+
+		same = length_a == length_b && memcmp(text_a, text_b, length_a) == 0 &&
+			dl_vocabulary_find(b, text_a, length_a) == code;
+	}
+	return same;
+}
+
+static void
+test_flat(DlArena *arena, int count)
+{
+	DlVocabulary *vocabulary;
+	DlVocabulary *flat;
+	DlVocabulary *again;
+	DlError		error = {0};
+	void	   *memory[2];
+	char		text[64];
+	int32_t		code;
+
+	dl_vocabulary_create(arena, &vocabulary, NULL);
+	for (int i = 0; i < count; i++)
+		add(vocabulary, text, (size_t) snprintf(text, sizeof(text), "%.*s%d", i % 40, "one text is longer than another one, ", i));
+	if (count > 2)
+		add(vocabulary, "", 0);
+	flat = attach_copy(arena, vocabulary, &memory[0]);
+	ok(same_vocabulary(vocabulary, flat), "all of %d are found, and come back", dl_vocabulary_size(vocabulary));
+	ok(dl_vocabulary_find(flat, "not there", 9) == -1, "what is not there is not found");
+	ok(dl_vocabulary_add(flat, "not there", 9, &code, &error) == DL_ERROR_INTERNAL && error.message[0] != '\0',
+	   "nor can it be added");
+	again = attach_copy(arena, flat, &memory[1]);
+	ok(same_vocabulary(vocabulary, again), "flattened again, it is the same");
+	free(memory[0]);
+	free(memory[1]);
+}
+
 int
 main(void)
 {
@@ -106,6 +172,9 @@ main(void)
 	dl_arena_create(0, &arena, NULL);
 	test_few(arena);
 	test_many(arena);
+	test_flat(arena, 0);
+	test_flat(arena, 3);
+	test_flat(arena, 5000);
 	dl_arena_destroy(arena);
 	test_budget();
 	return done_testing();
