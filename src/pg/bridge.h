@@ -7,6 +7,7 @@
 
 #include "core/arena.h"
 #include "core/status.h"
+#include "pg/compat.h"
 
 /*
  * Raises error as an SQL error.  Where the caller asked to stop, a pending

@@ -10,6 +10,7 @@
 
 #include "access/tupdesc.h"
 #include "model/model.h"
+#include "pg/compat.h"
 #include "pg/encode.h"
 
 typedef struct DlColumnSource

@@ -49,6 +49,11 @@ extern int no_such_variable
 extern PGDLLEXPORT void _PG_init(void);
 #endif
 
+/* Version 18 has pg_noreturn in its place, before the declaration. */
+#if PG_VERSION_NUM >= 180000
+#define pg_attribute_noreturn() __attribute__((noreturn))
+#endif
+
 /* Before version 16 every member may SET ROLE. */
 #if PG_VERSION_NUM < 160000
 #define check_can_set_role(member, role) check_is_member_of_role(member, role)

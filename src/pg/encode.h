@@ -14,6 +14,7 @@
 #include "access/tupdesc.h"
 #include "data/column.h"
 #include "fmgr.h"
+#include "pg/compat.h"
 
 typedef enum DlInputSource
 {

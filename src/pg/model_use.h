@@ -7,6 +7,7 @@
 #define DL_PG_MODEL_USE_H
 
 #include "model/model.h"
+#include "pg/compat.h"
 #include "pg/model_value.h"
 #include "pg/registry.h"
 

@@ -20,6 +20,7 @@
 #include "utils/builtins.h"
 #include "utils/snapshot.h"
 
+#include "pg/compat.h"
 #include "pg/model_cache.h"
 #include "pg/registry.h"
 
