@@ -65,16 +65,16 @@ INSERT INTO places (what, query) VALUES
 	('where const first', 'SELECT id FROM t WHERE 1.5 < dl.predict(''score'', t)'),
 	('having', 'SELECT k, count(*) FROM t GROUP BY k HAVING dl.predict(''score'', avg(a)::real, avg(b)::real, k, ''x'') > 1.2'),
 	('having on max', 'SELECT k, max(dl.predict(''score'', t)) FROM t GROUP BY k HAVING max(dl.predict(''score'', t)) > 1.2'),
-	('aggregate', 'SELECT k, sum(dl.predict(''score'', t)), avg(dl.predict(''score'', a,b,k,c)), count(*) FROM t GROUP BY k'),
-	('aggregate filter', 'SELECT k, sum(dl.predict(''score'', t)) FILTER (WHERE c = ''x'') FROM t GROUP BY k'),
+	('aggregate', 'SELECT k, sum(dl.predict(''score'', t)::numeric), avg(dl.predict(''score'', a,b,k,c)::numeric), count(*) FROM t GROUP BY k'),
+	('aggregate filter', 'SELECT k, sum(dl.predict(''score'', t)::numeric) FILTER (WHERE c = ''x'') FROM t GROUP BY k'),
 	('filter on score', 'SELECT k, count(*) FILTER (WHERE dl.predict(''score'', t) > 1.5) FROM t GROUP BY k'),
 	('distinct aggregate', 'SELECT count(DISTINCT dl.predict(''score'', t)) FROM t'),
 	('ordered aggregate', 'SELECT k, array_agg(id ORDER BY dl.predict(''score'', t), id) FROM small t GROUP BY k'),
 	('order by', 'SELECT id FROM t ORDER BY dl.predict(''score'', t), id LIMIT 50'),
 	('group by score', 'SELECT round(dl.predict(''score'', t)::numeric, 1), count(*) FROM t GROUP BY 1'),
-	('grouping sets', 'SELECT k, c, sum(dl.predict(''score'', t)) FROM t GROUP BY GROUPING SETS ((k), (c), ())'),
+	('grouping sets', 'SELECT k, c, sum(dl.predict(''score'', t)::numeric) FROM t GROUP BY GROUPING SETS ((k), (c), ())'),
 	('distinct', 'SELECT DISTINCT round(dl.predict(''score'', t)::numeric, 2) FROM t'),
-	('window', 'SELECT id, avg(dl.predict(''score'', t)) OVER (PARTITION BY k), rank() OVER (ORDER BY dl.predict(''score'', t)) FROM small t'),
+	('window', 'SELECT id, avg(dl.predict(''score'', t)::numeric) OVER (PARTITION BY k), rank() OVER (ORDER BY dl.predict(''score'', t)) FROM small t'),
 	('window top', 'SELECT id, dl.predict(''score'', a, b, (row_number() OVER (ORDER BY id))::int, c) FROM small t'),
 	('case', 'SELECT id, CASE WHEN k <> 0 THEN dl.predict(''score'', a/k, b, k, c) ELSE -1 END FROM t'),
 	('case two', 'SELECT id, CASE k WHEN 0 THEN 0 WHEN 1 THEN dl.predict(''score'', t) ELSE dl.predict(''score'', a/k, b, k, c) END FROM t'),
@@ -104,7 +104,7 @@ INSERT INTO places (what, query) VALUES
 	('union all', 'SELECT id, dl.predict(''score'', t) FROM small t UNION ALL SELECT id, dl.predict(''score'', s) FROM small s'),
 	('except', 'SELECT dl.predict(''score'', t) FROM t EXCEPT SELECT dl.predict(''score'', s) FROM small s'),
 	('view', 'SELECT * FROM scores WHERE p > 1.5'),
-	('view sum', 'SELECT sum(p) FROM scores'),
+	('view sum', 'SELECT sum(p::numeric) FROM scores'),
 	('values', 'SELECT dl.predict(''score'', v.a, v.b, v.k, v.c) FROM (VALUES (.1::real, .2::real, 3, ''x''), (.3, .4, 4, NULL)) v(a, b, k, c)'),
 	('function scan', 'SELECT dl.predict(''score'', (i * .01)::real, .5::real, i, ''y'') FROM generate_series(1, 100) i'),
 	('srf', 'SELECT id, generate_series(1, 2), dl.predict(''score'', t) FROM small t'),
@@ -123,10 +123,11 @@ INSERT INTO places (what, query) VALUES
 	('initplan argument', 'SELECT id, dl.predict(''score'', a, b, (SELECT max(k) FROM t), c) FROM small t'),
 	('array', 'SELECT id, dl.predict(''score'', VARIADIC ARRAY[a, b, k, 1]::real[]) FROM small t WHERE false'),
 	('partitions', 'SELECT id, dl.predict(''score'', p) FROM parts p'),
-	('partitions, sum', 'SELECT k, sum(dl.predict(''score'', p)) FROM parts p GROUP BY k'),
+	('partitions, sum', 'SELECT k, sum(dl.predict(''score'', p)::numeric) FROM parts p GROUP BY k'),
 	('left join on hash', 'SELECT t.id, s.id AS sid FROM small t LEFT JOIN small s ON s.id = round(dl.predict(''score'', t) * 100)'),
 	('distinct on', 'SELECT DISTINCT ON (k) k, id, dl.predict(''score'', t) FROM t ORDER BY k, dl.predict(''score'', t) DESC, id'),
 	('interval of a row', 'SELECT id, greatest(dl.predict(''score'', t), 1) AS g FROM small t'),
+	('scored for a filter', 'SELECT k, sum(dl.predict(''score'', t)::numeric) FROM t WHERE dl.predict(''score'', t) > 1 GROUP BY k'),
 	('no rows', 'SELECT dl.predict(''score'', t) FROM t WHERE false');
 SELECT r.what, r.batched, r.same, r.n > 0 AS rows FROM places, LATERAL compare_ways(what, query) r ORDER BY number;
 
@@ -159,6 +160,7 @@ RESET enable_mergejoin;
 EXPLAIN (COSTS OFF, VERBOSE) SELECT sum(dl.predict('score', t)) FROM t;
 EXPLAIN (COSTS OFF) SELECT id, dl.predict('score', t) FROM t WHERE k > 3 AND dl.predict('score', t) > 1 ORDER BY 2 LIMIT 3;
 EXPLAIN (COSTS OFF) SELECT id, dl.predict('score', b, a, k, c) FROM t WHERE dl.predict('score', t) > 1.5;
+EXPLAIN (COSTS OFF) SELECT sum(dl.predict('score', t)) FROM t WHERE dl.predict('score', t) > 1;
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT count(*) FROM t WHERE dl.predict('score', t) > -1000;
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT id FROM t WHERE dl.predict('score', t) > -1000 LIMIT 3;
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT id, dl.predict('score', t) FROM t LIMIT 3;
