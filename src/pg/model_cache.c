@@ -49,6 +49,8 @@ typedef struct CacheEntry
 	TimestampTz used_at;		/* when the last pin went */
 	int			pins;
 	dlist_node	recent;
+	DlArena    *scratch;		/* of the scorers; NULL: none yet */
+	DlScorer   *scorers[2];		/* for one row, for few */
 } CacheEntry;
 
 /* Where the bytes of a model come from: they are there, or load gives them. */
@@ -151,6 +153,7 @@ create_table(void)
 static void
 forget(CacheEntry *entry)
 {
+	dl_arena_destroy(entry->scratch);
 	dl_model_destroy(entry->model);
 	dl_shared_cache_release(&entry->shared);
 	cache_used -= entry->bytes;
@@ -369,6 +372,42 @@ dl_model_cache_get(const void *bytes, Size length, MemoryContext owner)
 
 	dl_model_digest(bytes, length, &source.digest);
 	return find_or_add(&source, owner);
+}
+
+static CacheEntry *
+entry_of(const DlModel *model)
+{
+	dlist_iter	iterator;
+
+	dlist_foreach(iterator, &cache_recent)
+	{
+		CacheEntry *entry = dlist_container(CacheEntry, recent, iterator.cur);
+
+		if (entry->model == model)
+			return entry;
+	}
+	elog(ERROR, "a model is scored that is not in the cache");
+	return NULL;
+}
+
+DlScorer *
+dl_model_cache_scorer(const DlModel *model, int rows)
+{
+	CacheEntry *entry = entry_of(model);
+	DlScorer  **scorer = &entry->scorers[rows > 1];
+	DlError		error;
+
+	if (*scorer == NULL)
+	{
+		Size		before = entry->scratch == NULL ? 0 : dl_arena_used(entry->scratch);
+
+		if (entry->scratch == NULL)
+			DL_CHECK(dl_arena_create(0, &entry->scratch, &error), &error);
+		DL_CHECK(dl_scorer_create(entry->scratch, model, rows > 1 ? DL_FEW_ROWS : 1, scorer, &error), &error);
+		entry->bytes += dl_arena_used(entry->scratch) - before;
+		cache_used += dl_arena_used(entry->scratch) - before;
+	}
+	return *scorer;
 }
 
 DlCacheRow *

@@ -37,6 +37,14 @@ extern const DlModel *dl_model_cache_find(const DlModelDigest *digest, Size leng
 										  MemoryContext owner);
 extern const DlModel *dl_model_cache_get(const void *bytes, Size length, MemoryContext owner);
 
+#define DL_FEW_ROWS 32
+
+/*
+ * A scorer for one row, or for up to DL_FEW_ROWS, of a model that is pinned; as long as it is. All of this
+ * session that score few rows use it in turn.
+ */
+extern DlScorer *dl_model_cache_scorer(const DlModel *model, int rows);
+
 /* What dl.cache shows of a model. */
 typedef struct DlCacheRow
 {

@@ -12,6 +12,7 @@
 #include "nodes/nodeFuncs.h"
 #include "pg/bridge.h"
 #include "pg/compat.h"
+#include "pg/model_cache.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -58,7 +59,6 @@ use_model(DlPredictCall *call, FunctionCallInfo fcinfo)
 {
 	const DlModel *model = call->use.model;
 	MemoryContext old = MemoryContextSwitchTo(call->use.context);
-	DlError		error;
 
 	call->model = model;
 	call->row.type = InvalidOid;
@@ -72,7 +72,7 @@ use_model(DlPredictCall *call, FunctionCallInfo fcinfo)
 	call->width = dl_model_result_width(model);
 	call->results = palloc0(sizeof(double) * (Size) call->width);
 	call->features = palloc0(sizeof(uint32_t) * (Size) Max(model->feature_words, 1));
-	DL_CHECK(dl_scorer_create(dl_arena_for_context(call->use.context, 0), model, 1, &call->scorer, &error), &error);
+	call->scorer = dl_model_cache_scorer(model, 1);
 	MemoryContextSwitchTo(old);
 	call->use.ready = true;
 }

@@ -9,7 +9,9 @@
 
 #include "pg/compat.h"
 
-#define PIECE_BYTES ((Size) 64 * 1024)
+/* Pieces grow from one to the other: most statements are for few rows. */
+#define FIRST_PIECE ((Size) 1024)
+#define LAST_PIECE ((Size) 64 * 1024)
 
 void
 dl_score_batch_init(DlScoreBatch *batch, int columns, MemoryContext context)
@@ -17,6 +19,7 @@ dl_score_batch_init(DlScoreBatch *batch, int columns, MemoryContext context)
 	memset(batch, 0, sizeof(*batch));
 	batch->context = context;
 	batch->count = columns;
+	batch->piece_bytes = FIRST_PIECE;
 	batch->columns = MemoryContextAllocZero(context, sizeof(DlForwarded) * (Size) Max(columns, 1));
 }
 
@@ -51,12 +54,13 @@ take(DlScoreBatch *batch, Size bytes)
 	char	   *result;
 
 	bytes = MAXALIGN(bytes);
-	if (bytes > PIECE_BYTES / 4)
+	if (bytes > batch->piece_left && bytes > batch->piece_bytes / 4)
 		return MemoryContextAlloc(batch->data, bytes);
 	if (bytes > batch->piece_left)
 	{
-		batch->piece = MemoryContextAlloc(batch->data, PIECE_BYTES);
-		batch->piece_left = PIECE_BYTES;
+		batch->piece = MemoryContextAlloc(batch->data, batch->piece_bytes);
+		batch->piece_left = batch->piece_bytes;
+		batch->piece_bytes = Min(2 * batch->piece_bytes, LAST_PIECE);
 	}
 	result = batch->piece;
 	batch->piece += bytes;
@@ -71,7 +75,7 @@ copy_value(DlScoreBatch *batch, const DlForwarded *column, Datum value)
 	Size		bytes;
 
 	if (batch->data == NULL)
-		batch->data = AllocSetContextCreate(batch->context, "dl score batch", 0, 2 * PIECE_BYTES, 32 * PIECE_BYTES);
+		batch->data = AllocSetContextCreate(batch->context, "dl score batch", ALLOCSET_DEFAULT_SIZES);
 
 	/* values in the memory of a function are flattened */
 	if (column->length == -1 && VARATT_IS_EXTERNAL_EXPANDED(from))

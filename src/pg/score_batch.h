@@ -28,6 +28,7 @@ typedef struct DlScoreBatch
 	MemoryContext data;			/* copies of values; made when there is one, reset with each batch */
 	char	   *piece;			/* of data, for small copies */
 	Size		piece_left;
+	Size		piece_bytes;	/* of the next one */
 	int			count;
 	DlForwarded *columns;
 	AttrNumber	last_column;	/* that is read from the slot */

@@ -13,6 +13,7 @@
 #include "nodes/nodeFuncs.h"
 #include "pg/bridge.h"
 #include "pg/compat.h"
+#include "pg/model_cache.h"
 #include "pg/settings.h"
 #include "portability/instr_time.h"
 #include "utils/acl.h"
@@ -21,7 +22,7 @@
 #include "utils/memutils.h"
 
 #define MOST_MODELS 64			/* that one call keeps ready */
-#define FEW_ROWS 32				/* of the scorer in the middle */
+#define SINGLE_ROWS 4			/* so many go one by one */
 
 /*
  * Multiply-adds between two looks for interrupts: some 20 ms where memory is fast,
@@ -203,7 +204,7 @@ use_model(DlScoreCall *call, DlScoreModel *m)
 	MemoryContext old = MemoryContextSwitchTo(m->use.context);
 
 	m->checked = false;
-	memset(m->scorers, 0, sizeof(m->scorers));
+	m->scorer = NULL;
 	m->features = NULL;
 	m->results = NULL;
 	m->room = 0;
@@ -281,7 +282,7 @@ make_room(DlScoreCall *call, DlScoreModel *m)
 {
 	MemoryContext old;
 	Size		words = sizeof(uint32_t) * (Size) Max(m->use.model->feature_words, 1);
-	int			room = Min(call->room, Max(2 * m->room, FEW_ROWS));
+	int			room = Min(call->room, Max(2 * m->room, DL_FEW_ROWS));
 
 	if (m->rows < m->room)
 		return;
@@ -477,14 +478,14 @@ dl_score_call_begin_packed(DlScoreCall *call, int row)
 static DlScorer *
 scorer_for(DlScoreModel *m, int64 rows)
 {
-	int64		capacities[DL_SCORE_TIERS] = {1, Min(FEW_ROWS, m->capacity), m->capacity};
-	int			tier = rows <= 4 ? 0 : rows <= capacities[1] ? 1 : 2;
 	DlError		error;
 
-	if (m->scorers[tier] == NULL)
-		DL_CHECK(dl_scorer_create(dl_arena_for_context(m->use.context, 0), m->use.model, capacities[tier],
-								  &m->scorers[tier], &error), &error);
-	return m->scorers[tier];
+	if (rows <= DL_FEW_ROWS && m->scorer == NULL)
+		return dl_model_cache_scorer(m->use.model, rows <= SINGLE_ROWS ? 1 : DL_FEW_ROWS);
+	if (m->scorer == NULL)
+		DL_CHECK(dl_scorer_create(dl_arena_for_context(m->use.context, 0), m->use.model, m->capacity, &m->scorer, &error),
+				 &error);
+	return m->scorer;
 }
 
 static void

@@ -19,8 +19,6 @@
 #include "pg/predict_call.h"
 #include "pg/score_function.h"
 
-#define DL_SCORE_TIERS 3		/* scorers of one model: for one row, for few, for many */
-
 /* One model, and the rows of the batch that it scores. */
 typedef struct DlScoreModel
 {
@@ -29,8 +27,8 @@ typedef struct DlScoreModel
 	DlColumnSource *sources;
 	DlColumnRuns runs;
 	DlRowReader row;			/* of rows that come as one value */
-	DlScorer   *scorers[DL_SCORE_TIERS];
-	int64		capacity;		/* of the last of them */
+	DlScorer   *scorer;			/* for many rows; made when there are */
+	int64		capacity;		/* of scorer */
 	Size		result_bytes;	/* of a row */
 	uint32_t   *features;		/* [room, feature_words] */
 	char	   *results;		/* [room, result_bytes] */
