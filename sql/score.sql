@@ -191,6 +191,25 @@ SET deep_learning.batched_scoring = off;
 EXPLAIN (COSTS OFF) SELECT id FROM t WHERE dl.predict('score', t) > 0;
 RESET deep_learning.batched_scoring;
 
+-- A query that stops early has scored at most twice the rows that it needed.
+CREATE FUNCTION scored_rows(query text) RETURNS numeric LANGUAGE plpgsql AS $$
+DECLARE
+	line text;
+	batches numeric;
+BEGIN
+	FOR line IN EXECUTE 'EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) ' || query LOOP
+		batches := coalesce(substring(line FROM 'Batches: (\d+)')::numeric, batches);
+		IF line ~ 'Rows per Batch' THEN
+			RETURN batches * substring(line FROM 'Rows per Batch: ([\d.]+)')::numeric;
+		END IF;
+	END LOOP;
+END
+$$;
+CREATE TABLE in_order AS SELECT t.*, row_number() OVER (ORDER BY ctid) AS place, dl.predict('score', t) AS p FROM t;
+SELECT lim, scored_rows(format('SELECT id FROM t WHERE dl.predict(''score'', t) > (SELECT max(p) - 0.3 FROM in_order) LIMIT %s', lim)) <=
+	1.1 * greatest(lim, 2 * (SELECT place FROM in_order WHERE p > (SELECT max(p) - 0.3 FROM in_order) ORDER BY place LIMIT 1 OFFSET lim - 1)) AS few
+FROM (VALUES (1), (3), (10)) l (lim);
+
 -- An error comes with the row that has it, and where nobody asks for that row it does not come.
 CREATE TABLE bad AS SELECT i AS id, CASE WHEN i = 10 THEN 'Infinity' ELSE .5 END::real AS a, .5::real AS b, i AS k,
 	'x'::text AS c FROM generate_series(1, 100) i;
