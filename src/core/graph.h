@@ -40,6 +40,8 @@ typedef enum DlOp
 								 * first c <= n columns are embedded, the others passed on -> [B, c*(w+1) + n-c] */
 	DL_OP_PIECEWISE,			/* x[B,n], edges[c,t+1] (state), weight[c,t,w], linear[c,w], bias[c,w]; the
 								 * first c <= n columns are embedded, the others passed on -> [B, c*w + n-c] */
+	DL_OP_NEIGHBOURS,			/* z[B,d], own[B,k], keys[d,K], squares[K], values[K,k] (state): the mean of
+								 * values of rows, weighed by their nearness to z -> [B,k] */
 	DL_OP_CONCAT,				/* any number of [B,n_i] -> [B, sum n_i] */
 	DL_OP_SLICE,				/* x[B,n]; start, count -> [B,count] */
 	DL_OP_SOFTMAX,				/* x[B,n] */
@@ -105,7 +107,7 @@ extern int64_t dl_graph_vector_length(const DlGraph *graph);	/* elements, paddin
 /* Fills vector (float32, dl_graph_vector_length() elements); padding becomes 0. */
 extern void dl_graph_initialise(const DlGraph *graph, DlRandom *random, float *vector);
 
-/* True where the operators of a graph look across the rows of a batch (batch normalisation). */
+/* True where the operators of a graph look across the rows of a batch (batch normalisation, neighbours). */
 extern bool dl_graph_couples_rows(const DlGraph *graph);
 
 /* Multiply-adds of one row, forward. */
@@ -141,6 +143,9 @@ extern size_t dl_plan_bytes(const DlPlan *plan);
 
 /* Every dropout uses its p times factor; 1 at first. */
 extern void dl_plan_set_dropout(DlPlan *plan, double factor);
+
+/* The last so many rows of each training run are only looked at by neighbours, and have no results; 0 at first. */
+extern void dl_plan_set_candidates(DlPlan *plan, int64_t candidates);
 
 /*
  * Runs rows rows forward; parameters is a whole vector of the backend's

@@ -46,6 +46,7 @@ typedef struct DlOpRun
 	DlWorkspace *workspace;
 	DlRandom   *random;
 	int64_t		rows;
+	int64_t		candidates;		/* of the rows, the last so many are only looked at by neighbours */
 	double		dropout;		/* factor of every dropout's p */
 	bool		training;
 } DlOpRun;

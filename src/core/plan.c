@@ -310,6 +310,12 @@ dl_plan_set_dropout(DlPlan *plan, double factor)
 	plan->dropout = factor;
 }
 
+void
+dl_plan_set_candidates(DlPlan *plan, int64_t candidates)
+{
+	plan->run.candidates = candidates;
+}
+
 static DlStatus
 run_steps(const DlPlan *plan, const Step *steps, int count, DlError *error)
 {

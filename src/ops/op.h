@@ -57,6 +57,7 @@ extern DlStatus dl_batch_norm_infer(DlOpNode *node, DlError *error);
 extern DlStatus dl_embedding_infer(DlOpNode *node, DlError *error);
 extern DlStatus dl_periodic_infer(DlOpNode *node, DlError *error);
 extern DlStatus dl_piecewise_infer(DlOpNode *node, DlError *error);
+extern DlStatus dl_neighbours_infer(DlOpNode *node, DlError *error);
 extern DlStatus dl_concat_infer(DlOpNode *node, DlError *error);
 extern DlStatus dl_slice_infer(DlOpNode *node, DlError *error);
 extern DlStatus dl_softmax_infer(DlOpNode *node, DlError *error);
@@ -70,6 +71,7 @@ extern unsigned dl_first_input_keeps(const DlOpNode *node);
 extern unsigned dl_all_inputs_keeps(const DlOpNode *node);
 extern unsigned dl_loss_softmax_keeps(const DlOpNode *node);
 extern unsigned dl_output_keeps(const DlOpNode *node);
+extern unsigned dl_neighbours_keeps(const DlOpNode *node);
 
 /* Memory besides the output. */
 extern void dl_dense_memory(const DlOpNode *node, bool training, DlOpMemory *memory);
@@ -79,6 +81,7 @@ extern void dl_layer_norm_memory(const DlOpNode *node, bool training, DlOpMemory
 extern void dl_batch_norm_memory(const DlOpNode *node, bool training, DlOpMemory *memory);
 extern void dl_periodic_memory(const DlOpNode *node, bool training, DlOpMemory *memory);
 extern void dl_piecewise_memory(const DlOpNode *node, bool training, DlOpMemory *memory);
+extern void dl_neighbours_memory(const DlOpNode *node, bool training, DlOpMemory *memory);
 extern void dl_loss_softmax_memory(const DlOpNode *node, bool training, DlOpMemory *memory);
 
 /* Multiply-adds of one row. */
@@ -86,6 +89,7 @@ extern int64_t dl_dense_multiply_adds(const DlOpNode *node);
 extern int64_t dl_column_multiply_adds(const DlOpNode *node);
 extern int64_t dl_periodic_multiply_adds(const DlOpNode *node);
 extern int64_t dl_piecewise_multiply_adds(const DlOpNode *node);
+extern int64_t dl_neighbours_multiply_adds(const DlOpNode *node);
 
 /* Steps. */
 extern void dl_dense_forward(const DlOpCall *call);
@@ -111,7 +115,9 @@ extern void dl_embedding_backward(const DlOpCall *call);
 extern void dl_periodic_forward(const DlOpCall *call);
 extern void dl_periodic_backward(const DlOpCall *call);
 extern void dl_piecewise_forward(const DlOpCall *call);
+extern void dl_neighbours_forward(const DlOpCall *call);
 extern void dl_piecewise_backward(const DlOpCall *call);
+extern void dl_neighbours_backward(const DlOpCall *call);
 extern void dl_concat_forward(const DlOpCall *call);
 extern void dl_concat_backward(const DlOpCall *call);
 extern void dl_slice_forward(const DlOpCall *call);

@@ -87,6 +87,13 @@ static const DlOpDefinition operators[] =
 		.infer = dl_piecewise_infer,.keeps = dl_first_input_keeps,.memory = dl_piecewise_memory,
 		.multiply_adds = dl_piecewise_multiply_adds,.forward = dl_piecewise_forward,.backward = dl_piecewise_backward
 	},
+	[DL_OP_NEIGHBOURS] = {
+		.name = "neighbours",.roles = {"z", "own", "keys", "squares", "values"},.min_inputs = 5,.max_inputs = 5,
+		.couples_rows = true,
+		.parameters = BIT(2) | BIT(3) | BIT(4),.differentiable = BIT(0),
+		.infer = dl_neighbours_infer,.keeps = dl_neighbours_keeps,.memory = dl_neighbours_memory,
+		.multiply_adds = dl_neighbours_multiply_adds,.forward = dl_neighbours_forward,.backward = dl_neighbours_backward
+	},
 	[DL_OP_CONCAT] = {
 		.name = "concat",.min_inputs = 1,.max_inputs = DL_OP_ANY_NUMBER,
 		.differentiable = DL_OP_ALL_INPUTS,

@@ -18,6 +18,7 @@
 #define VECTOR(n) {OP_INPUT_PARAMETER, 1, {n}}
 #define MATRIX(n, m) {OP_INPUT_PARAMETER, 2, {n, m}}
 #define CUBE(n, m, k) {OP_INPUT_PARAMETER, 3, {n, m, k}}
+#define STATE(n, m) {OP_INPUT_MEAN, 2, {n, m}}
 #define MEAN(n) {OP_INPUT_MEAN, 1, {n}}
 #define VARIANCE(n) {OP_INPUT_VARIANCE, 1, {n}}
 #define EDGES(n, m) {OP_INPUT_EDGES, 2, {n, m}}
@@ -63,6 +64,10 @@ const OpCase op_cases[] = {
 		{VALUES(SIZE_N), EDGES(SIZE_N, 2), CUBE(SIZE_N, 1, 1), MATRIX(SIZE_N, 1), MATRIX(SIZE_N, 1)}, {0}, 1e-5},
 	{DL_OP_PIECEWISE, "piecewise with columns passed on",
 		{VALUES(SIZE_N_PLUS_2), EDGES(SIZE_N, 25), CUBE(SIZE_N, 24, 19), MATRIX(SIZE_N, 19), MATRIX(SIZE_N, 19)}, {0}, 2e-5},
+	{DL_OP_NEIGHBOURS, "neighbours",
+		{VALUES(SIZE_N), TARGETS(2), STATE(SIZE_N, 9), MEAN(9), STATE(9, 2)}, {0}, 2e-5},
+	{DL_OP_NEIGHBOURS, "neighbours with one value",
+		{VALUES(3), TARGETS(1), STATE(3, SIZE_M), MEAN(SIZE_M), STATE(SIZE_M, 1)}, {0}, 2e-5},
 	{DL_OP_CONCAT, "concat", {VALUES(SIZE_N), VALUES(SIZE_M), VALUES(2)}, {0}, 1e-6},
 	{DL_OP_SLICE, "slice", {VALUES(SIZE_N_PLUS_2)}, {.start = 1,.count = 2}, 1e-6},
 	{DL_OP_SOFTMAX, "softmax", {VALUES(SIZE_N)}, {0}, 1e-5},

@@ -69,7 +69,7 @@ typedef struct Wrong
 
 static const Wrong wrong[] = {
 	{DL_OP_INPUT, 0, {0}, {0}, DL_ERROR_INVALID, "operator 0 cannot be applied"},
-	{DL_OP_COUNT, 0, {0}, {0}, DL_ERROR_INVALID, "operator 19 cannot be applied"},
+	{DL_OP_COUNT, 0, {0}, {0}, DL_ERROR_INVALID, "operator 20 cannot be applied"},
 	{DL_OP_DENSE, 1, {X4}, {0}, DL_ERROR_SHAPE, "dense takes 2 to 3 inputs, got 1"},
 	{DL_OP_ADD, 1, {X4}, {0}, DL_ERROR_SHAPE, "add takes 2 inputs, got 1"},
 	{DL_OP_CONCAT, 0, {0}, {0}, DL_ERROR_SHAPE, "concat takes at least 1 input, got 0"},
