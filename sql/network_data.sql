@@ -1,4 +1,4 @@
--- Networks that start from the data: init => data, and piecewise embeddings.
+-- Networks that start from the data, or keep some: init => data, piecewise embeddings, and neighbours.
 -- Answers are compared with each other, to the bit, never printed.
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS deep_learning;
@@ -17,11 +17,13 @@ CREATE TABLE networks (name text, network text);
 INSERT INTO networks VALUES
 	('init', 'dense(32, mish, parametrization => ntk, init => data) > dropout(0.1) > output(parametrization => ntk, init => data)'),
 	('piecewise', 'piecewise(bins => 20, width => 6) > dense(16, relu)'),
-	('both', 'realmlp(32, numbers => piecewise, init => data)');
+	('both', 'realmlp(32, numbers => piecewise, init => data)'),
+	('neighbours', 'periodic(sigma => 0.5) > neighbours(8, rows => 500)');
 SELECT n.name, t.task
 FROM networks n, dl.train('from_' || n.name, 'stairs', 'y', network => n.network, epochs => 20, learning_rate => 0.01, seed => 3, quiet => true) t
 ORDER BY n.name;
 SELECT name, value FROM dl.summary('from_piecewise') WHERE part = 'layer';
+SELECT part, name, value FROM dl.summary('from_neighbours') WHERE part = 'layer' OR name ~ 'kept|parameters';
 
 -- The same seed gives the same bytes, another seed others.
 SELECT n.name, dl.get('again_' || n.name) = dl.get('from_' || n.name) AS same, dl.get('other_' || n.name) = dl.get('from_' || n.name) AS other
@@ -53,7 +55,7 @@ DO $$
 DECLARE
 	network text;
 BEGIN
-	FOREACH network IN ARRAY ARRAY['piecewise > periodic', 'dense(4, init => he)', 'piecewise(bins => 0)', 'realmlp(numbers => 3)'] LOOP
+	FOREACH network IN ARRAY ARRAY['piecewise > periodic', 'neighbours > relu', 'neighbours > output', 'neighbours(rows => 0)', 'residual(neighbours)', 'dense(4, init => he)', 'piecewise(bins => 0)', 'realmlp(numbers => 3)'] LOOP
 		BEGIN
 			PERFORM network::dl.network;
 		EXCEPTION WHEN OTHERS THEN

@@ -271,6 +271,12 @@ def periodic(x, frequency, phase, weight, bias):
     return numpy.concatenate(parts + [x[:, columns:]], 1)
 
 
+def neighbours(z, keys, squares, values):
+    near = z @ keys + squares
+    near = numpy.exp(near - near.max(axis=1, keepdims=True))
+    return near @ values / near.sum(axis=1, keepdims=True)
+
+
 def piecewise(x, edges, weight, linear, bias):
     columns = len(edges)
     parts = []
@@ -292,7 +298,7 @@ def run_node(node, inputs, feeds):
     op = node["op"]
     x = inputs[0] if inputs else None
     if op == "input":
-        return feeds[node["name"]]
+        return feeds.get(node["name"])  # some are of training alone
     if op == "dense":
         y = x @ inputs[1].T + (inputs[2] if len(inputs) > 2 else 0)
         return ACTIVATIONS[node["activation"]](y)
@@ -319,6 +325,8 @@ def run_node(node, inputs, feeds):
         return (x - inputs[3]) / numpy.sqrt(inputs[4] + node["epsilon"]) * inputs[1] + inputs[2]
     if op == "periodic":
         return periodic(x, *inputs[1:])
+    if op == "neighbours":
+        return neighbours(x, *inputs[2:])
     if op == "piecewise":
         return piecewise(x, *inputs[1:])
     sys.exit(f"model_forward.py: operator {op} is not known")

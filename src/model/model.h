@@ -168,6 +168,9 @@ extern DlStatus dl_model_build_network(const DlModel *model, const char *text, D
 /* The graph of a member. */
 extern const DlGraph *dl_model_graph(const DlModel *model, int member);
 
+/* Training rows that members of a network have room for, to look at as neighbours; 0: none. */
+extern int64_t dl_model_kept_rows(const DlModelNetwork *network);
+
 /* Value of output k, not limited, of a member whose network gave z. */
 extern double dl_target_value(const DlTargetScaling *target, int32_t k, double z);
 

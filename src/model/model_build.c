@@ -16,7 +16,8 @@ dl_model_build_network(const DlModel *model, const char *text, DlModelNetwork *r
 		.numbers = preparation->inputs,
 		.continuous = preparation->continuous,
 		.categories = preparation->embedded,
-		.levels = preparation->embedded_levels
+		.levels = preparation->embedded_levels,
+		.logits = model->task != DL_TASK_REGRESSION
 	};
 	char	   *canonical;
 

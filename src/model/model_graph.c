@@ -34,6 +34,17 @@ dl_model_parameter_uses(const DlGraph *graph, DlParameterUse *uses)
 	}
 }
 
+int64_t
+dl_model_kept_rows(const DlModelNetwork *network)
+{
+	const DlGraph *graph = network->graph;
+
+	if (network->nodes.neighbours == DL_NO_NODE)
+		return 0;
+	/* input keys: [width, rows] */
+	return graph->nodes[graph->nodes[network->nodes.neighbours].inputs[2]].node.output.dims[1];
+}
+
 /* Fills step for a node of a chain; false when it is none. *skip: it does nothing in inference. */
 static bool
 chain_step(const DlGraph *graph, const DlGraphNode *node, DlChainStep *step, bool *skip)

@@ -39,6 +39,7 @@ typedef struct DlNetworkInputs
 	int64_t		continuous;		/* the first so many of them are real numbers; the rest are indicators and one-hot */
 	int			categories;		/* embedded columns of codes */
 	const int64_t *levels;		/* of each: codes are in [0, levels) */
+	bool		logits;			/* the outputs are logits, of targets that are 0 or 1 */
 } DlNetworkInputs;
 
 typedef struct DlNetworkNodes
@@ -47,6 +48,7 @@ typedef struct DlNetworkNodes
 	DlNode		codes;			/* input "codes" [B, categories] int32; DL_NO_NODE when there are none */
 	DlNode		hidden;			/* what the output layer reads: the embedding of a row */
 	DlNode		output;			/* [B, outputs]: logits or values, before any softmax */
+	DlNode		neighbours;		/* the operator of that name, whose rows training fills in; DL_NO_NODE: none */
 } DlNetworkNodes;
 
 /*

@@ -290,7 +290,7 @@ build_network(DlBuilder *builder, const DlNetwork *network, DlError *error)
 	DlNode		x;
 
 	dl_layer_default("output", &output);
-	*nodes = (DlNetworkNodes) {DL_NO_NODE, DL_NO_NODE, DL_NO_NODE, DL_NO_NODE};
+	*nodes = (DlNetworkNodes) {DL_NO_NODE, DL_NO_NODE, DL_NO_NODE, DL_NO_NODE, DL_NO_NODE};
 	DL_TRY(check_inputs(builder->inputs, builder->outputs, error));
 	DL_TRY(build_inputs(builder, network, &x, error));
 	before = dl_builder_enter(builder, "layers");

@@ -105,6 +105,16 @@ add_dense(DlBuilder *builder, const DenseSettings *settings, DlNode x, int64_t o
 	return dl_builder_apply(builder, DL_OP_DENSE, inputs, settings->bias ? 3 : 2, &attributes, result, error);
 }
 
+/* A vector of n numbers that starts at value; for weights of single columns, and norms. */
+static DlStatus
+add_vector(DlBuilder *builder, const char *name, int64_t n, double value, double rate, double decay,
+		   DlNode *result, DlError *error)
+{
+	DlParameterInfo info = {DL_INIT_CONSTANT, value, rate, decay};
+
+	return dl_builder_parameter(builder, name, dl_shape_1(n), info, result, error);
+}
+
 /* (width, activation, bias, parametrization, rate, init) */
 static DlStatus
 build_dense(DlBuilder *builder, const DlLayer *layer, DlNode x, DlNode *result, DlError *error)
@@ -136,6 +146,36 @@ build_output(DlBuilder *builder, const DlLayer *layer, DlNode x, DlNode *result,
 	return add_dense(builder, &settings, x, builder->outputs, result, error);
 }
 
+/*
+ * (width, rows, rate): a row becomes width numbers z, and its result the mean of
+ * the targets of kept training rows, weighed by their nearness to z
+ * (ModernNCA: Ye et al., 2024, here with squared distances), times a trained factor.
+ * Targets of 0 and 1 are taken less a half, so that the mean is a logit but
+ * for that factor.  The rows that are kept are state, which training fills in.
+ */
+static DlStatus
+build_neighbours(DlBuilder *builder, const DlLayer *layer, DlNode x, DlNode *result, DlError *error)
+{
+	int64_t		width = (int64_t) layer->values[0].number;
+	int64_t		rows = (int64_t) layer->values[1].number;
+	int64_t		outputs = builder->outputs;
+	DenseSettings embedding = {.activation = DL_ACTIVATION_IDENTITY,.bias = true,.rate = layer->values[2].number};
+	DlParameterInfo state = {DL_INIT_CONSTANT, 0, 0, 0};
+	DlNode		inputs[5];
+	DlNode		scaled[2];
+
+	DL_TRY(add_dense(builder, &embedding, x, width, &inputs[0], error));
+	DL_TRY(dl_graph_input(builder->graph, "neighbours", DL_F32, outputs, &inputs[1], error));
+	DL_TRY(dl_builder_parameter(builder, "keys", dl_shape_2(width, rows), state, &inputs[2], error));
+	DL_TRY(dl_builder_parameter(builder, "squares", dl_shape_1(rows), state, &inputs[3], error));
+	DL_TRY(dl_builder_parameter(builder, "values", dl_shape_2(rows, outputs), state, &inputs[4], error));
+	DL_TRY(dl_builder_apply(builder, DL_OP_NEIGHBOURS, inputs, 5, NULL, &scaled[0], error));
+	DL_TRY(add_vector(builder, "scale", outputs, builder->inputs->logits ? 6 : 1, embedding.rate, 0, &scaled[1], error));
+	builder->nodes->hidden = inputs[0];
+	builder->nodes->neighbours = scaled[0];
+	return dl_builder_apply(builder, DL_OP_SCALE_COLUMNS, scaled, 2, NULL, result, error);
+}
+
 /* --- activations --- */
 
 static DlStatus
@@ -149,16 +189,6 @@ build_activation(DlBuilder *builder, const DlLayer *layer, DlNode x, DlNode *res
 		return DL_OK;
 	}
 	return dl_builder_apply(builder, DL_OP_ACTIVATION, &x, 1, &attributes, result, error);
-}
-
-/* A vector of n numbers that starts at value; for weights of single columns, and norms. */
-static DlStatus
-add_vector(DlBuilder *builder, const char *name, int64_t n, double value, double rate, double decay,
-		   DlNode *result, DlError *error)
-{
-	DlParameterInfo info = {DL_INIT_CONSTANT, value, rate, decay};
-
-	return dl_builder_parameter(builder, name, dl_shape_1(n), info, result, error);
 }
 
 /*
@@ -422,6 +452,9 @@ static const DlLayerDefinition layers[] = {
 	{"output", DL_STAGE_OUTPUT, build_output, NULL,
 		"how the output layer, which is implicit, is made; at the end",
 	{RATE(1), PARAMETRIZATION, FLAG("zero", 0), INIT}},
+	{"neighbours", DL_STAGE_OUTPUT, build_neighbours, NULL,
+		"the mean of the targets of training rows, weighed by nearness, in place of an output layer; the model keeps these rows",
+	{WIDTH(POSITIONAL, 32), {"rows", DL_ARGUMENT_INTEGER, 0, 10000, 1, DL_NETWORK_MAX_WIDTH, NULL}, RATE(1)}},
 	{"linear", DL_STAGE_HIDDEN, NULL, dl_preset_linear,
 		"no hidden layer: a linear model",
 	{{NULL, 0, 0, 0, 0, 0, NULL}}},

@@ -57,7 +57,8 @@ add_loss(DlTrainer *trainer, double smoothing, DlNode *result, DlError *error)
 
 /* The network, the inputs of its loss, and the loss with and without label smoothing. */
 static DlStatus
-build_graph(DlTrainer *trainer, DlArena *arena, const DlNetwork *network, const DlNetworkInputs *inputs, DlError *error)
+build_graph(DlTrainer *trainer, DlArena *arena, const DlNetwork *network, const DlNetworkInputs *inputs,
+			DlNetworkNodes *built, DlError *error)
 {
 	DlNetworkNodes nodes;
 	bool		classes = trainer->settings.loss == DL_TRAIN_CROSS_ENTROPY;
@@ -65,6 +66,7 @@ build_graph(DlTrainer *trainer, DlArena *arena, const DlNetwork *network, const 
 
 	DL_TRY(dl_graph_create(arena, &trainer->graph, error));
 	DL_TRY(dl_network_build(network, inputs, trainer->outputs, trainer->graph, &nodes, error));
+	*built = nodes;
 	trainer->nodes.numbers = nodes.numbers;
 	trainer->nodes.codes = nodes.codes;
 	trainer->nodes.output = nodes.output;
@@ -143,6 +145,7 @@ dl_trainer_create(DlArena *arena, const DlNetwork *network, const DlNetworkInput
 				  DlTrainer **result, DlError *error)
 {
 	DlTrainer  *trainer;
+	DlNetworkNodes nodes;
 
 	DL_TRY(dl_arena_calloc(arena, 1, sizeof(DlTrainer), &trainer, error));
 	trainer->backend = backend;
@@ -164,8 +167,10 @@ dl_trainer_create(DlArena *arena, const DlNetwork *network, const DlNetworkInput
 	if (trainer->batch_size > training->row_count)
 		trainer->batch_size = training->row_count;
 	trainer->steps_per_epoch = dl_trainer_batch_count(training->row_count, trainer->batch_size);
-	DL_TRY(build_graph(trainer, arena, network, inputs, error));
-	DL_TRY(dl_arena_calloc(arena, (size_t) training->row_count, sizeof(uint32_t), &trainer->order, error));
+	DL_TRY(build_graph(trainer, arena, network, inputs, &nodes, error));
+	DL_TRY(dl_trainer_create_kept(trainer, &nodes, arena, error));
+	DL_TRY(dl_arena_calloc(arena, (size_t) (training->row_count + trainer->candidates), sizeof(uint32_t), &trainer->order,
+						   error));
 	DL_TRY(create_parameters(trainer, arena, error));
 	DL_TRY(dl_trainer_create_shards(trainer, arena, error));
 	DL_TRY(create_validation(trainer, arena, error));
@@ -336,6 +341,8 @@ training_step(DlTrainer *trainer, DlTrainerEvent *event, DlError *error)
 	trainer->step++;
 	if (trainer->step < trainer->steps_per_epoch && !trainer->limit_reached)
 		return DL_OK;
+	if (trainer->kept != NULL)
+		DL_TRY(dl_trainer_keep_rows(trainer, error));
 	if (trainer->evaluation != NULL)
 	{
 		trainer->phase = PHASE_VALIDATION;

@@ -2,8 +2,9 @@
  * trainer_internal.h
  *    The inside of a trainer, shared by trainer.c (creation and epochs),
  *    trainer_initialise.c (parameters that start from the data),
- *    trainer_step.c (one optimiser step), trainer_range.c (range test) and
- *    trainer_evaluate.c (forward passes over many rows).
+ *    trainer_step.c (one optimiser step), trainer_range.c (range test),
+ *    trainer_evaluate.c (forward passes over many rows) and
+ *    trainer_neighbours.c (rows that a network keeps).
  *
  * Threads: each shard, and each slot of an evaluation, belongs to one part of
  * the job that is running; everything else is written between jobs only.
@@ -93,6 +94,7 @@ typedef struct TrainShard
 	void	   *target;
 	float	   *weight;
 	const float *loss;
+	float	   *neighbours;		/* [rows, outputs]; NULL where the network does not look at any */
 	float	   *gradients;
 	DlRandom	random;
 	int64_t		begin;			/* within the batch */
@@ -129,6 +131,7 @@ typedef enum TrainerPhase
 } TrainerPhase;
 
 typedef struct RangeTest RangeTest;
+typedef struct KeptRows KeptRows;
 
 struct DlTrainer
 {
@@ -144,6 +147,10 @@ struct DlTrainer
 	DlNode		training_loss;	/* with label smoothing; nodes.loss is without */
 	int64_t		outputs;
 
+	/* of a network that looks at neighbours */
+	KeptRows   *kept;			/* NULL: it does not */
+	int64_t		candidates;		/* rows behind each batch that it looks at as well */
+
 	/* one step */
 	int			shard_count;
 	TrainShard **shards;
@@ -157,7 +164,7 @@ struct DlTrainer
 	uint64_t	step_seed;		/* streams of the shards */
 
 	/* an epoch */
-	uint32_t   *order;
+	uint32_t   *order;			/* the first candidates of it follow again */
 	int64_t		batch_size;		/* most rows of a batch */
 	int64_t		steps_per_epoch;
 	int64_t		step;			/* of the epoch, 0-based */
@@ -226,11 +233,28 @@ extern DlStatus dl_range_test_create(DlTrainer *trainer, DlArena *arena, DlError
 /* One step of it; *done: trainer->learning_rate is set, and the initial parameters are back. */
 extern DlStatus dl_range_test_step(DlTrainer *trainer, bool *done, DlError *error);
 
+/*
+ * --- neighbours: trainer_neighbours.c ----------------------------------------
+ */
+
+/* Sets kept and candidates, where the network looks at neighbours.  Called once the graph is there. */
+extern DlStatus dl_trainer_create_kept(DlTrainer *trainer, const DlNetworkNodes *nodes, DlArena *arena, DlError *error);
+
+/* Memory of a plan for what rows show as neighbours; NULL where the network looks at none. */
+extern float *dl_trainer_neighbours_input(const DlTrainer *trainer, DlPlan *plan);
+
+/* What the rows of a filled batch give as neighbours; those behind the count rows of the shard have no loss. */
+extern void dl_trainer_fill_neighbours(const DlTrainer *trainer, TrainShard *shard, int64_t rows);
+
+/* The rows that the network keeps, as its parameters see them now, into these. */
+extern DlStatus dl_trainer_keep_rows(DlTrainer *trainer, DlError *error);
+
 /* Streams of the seed: which random numbers are drawn for what. */
 #define STREAM_PARAMETERS UINT64_C(1)
 #define STREAM_RANGE_ORDER UINT64_C(2)
 #define STREAM_SAMPLE UINT64_C(3)
 #define STREAM_HINGES UINT64_C(4)
+#define STREAM_KEPT UINT64_C(5)
 #define STREAM_RANGE_STEP (UINT64_C(1) << 62)
 #define STREAM_STEP (UINT64_C(1) << 61)
 #define STREAM_EPOCH (UINT64_C(1) << 60)

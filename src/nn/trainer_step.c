@@ -65,10 +65,15 @@ dl_trainer_shuffle(DlTrainer *trainer, uint64_t stream, DlError *error)
 
 	dl_random_seed(&random, trainer->settings.seed, stream);
 	if (trainer->training.order != NULL)
-		return trainer->training.order(trainer->training.context, &random, trainer->order, error);
-	for (int64_t i = 0; i < rows; i++)
-		trainer->order[i] = (uint32_t) i;
-	dl_random_shuffle(&random, trainer->order, (size_t) rows);
+		DL_TRY(trainer->training.order(trainer->training.context, &random, trainer->order, error));
+	else
+	{
+		for (int64_t i = 0; i < rows; i++)
+			trainer->order[i] = (uint32_t) i;
+		dl_random_shuffle(&random, trainer->order, (size_t) rows);
+	}
+	for (int64_t i = 0; i < trainer->candidates; i++)
+		trainer->order[rows + i] = trainer->order[i];
 	return DL_OK;
 }
 
@@ -124,6 +129,7 @@ create_shard(DlTrainer *trainer, DlArena *arena, int64_t capacity, TrainShard **
 	shard->target = dl_plan_data(plan, nodes->target);
 	shard->weight = dl_plan_data(plan, nodes->weight);
 	shard->loss = dl_plan_data(plan, trainer->training_loss);
+	shard->neighbours = dl_trainer_neighbours_input(trainer, plan);
 	DL_TRY(dl_arena_calloc(arena, (size_t) trainer->length, sizeof(float), &shard->gradients, error));
 	*result = shard;
 	return DL_OK;
@@ -157,7 +163,7 @@ dl_trainer_create_shards(DlTrainer *trainer, DlArena *arena, DlError *error)
 {
 	int			shards = count_shards(trainer);
 	int			threads = trainer->threads != NULL ? dl_threads_count(trainer->threads) : 1;
-	int64_t		capacity = trainer->batch_size;
+	int64_t		capacity = trainer->batch_size + trainer->candidates;
 
 	/* rounding the begin of a shard down adds rows to the one before it or to itself */
 	if (shards > 1 && capacity / shards + 1 + SHARD_MULTIPLE < capacity)
@@ -197,11 +203,14 @@ static DlStatus
 run_shard(DlTrainer *trainer, TrainShard *shard, int index)
 {
 	const DlBatchSource *source = &trainer->training;
+	int64_t		rows = shard->count + trainer->candidates;
 
 	dl_random_seed(&shard->random, trainer->step_seed, (uint64_t) index);
-	DL_TRY(source->fill(source->context, trainer->batch + shard->begin, shard->count, shard->numbers, shard->codes,
+	DL_TRY(source->fill(source->context, trainer->batch + shard->begin, rows, shard->numbers, shard->codes,
 						shard->target, shard->weight, &shard->error));
-	DL_TRY(dl_plan_forward(shard->plan, trainer->parameters, shard->count, &shard->random, &shard->error));
+	if (trainer->kept != NULL)
+		dl_trainer_fill_neighbours(trainer, shard, rows);
+	DL_TRY(dl_plan_forward(shard->plan, trainer->parameters, rows, &shard->random, &shard->error));
 	shard->loss_sum = sum_floats(shard->loss, shard->count);
 	shard->weight_sum = sum_floats(shard->weight, shard->count);
 	return dl_plan_backward(shard->plan, trainer->parameters, 1.0 / (double) trainer->batch_rows, shard->gradients,

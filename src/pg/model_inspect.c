@@ -165,6 +165,7 @@ put_labels(DlRows *rows, const DlModel *model)
 	}
 }
 
+/* Without state, which does not learn. */
 static int64
 parameter_count(const DlModel *model)
 {
@@ -175,7 +176,8 @@ parameter_count(const DlModel *model)
 		const DlGraph *graph = dl_model_graph(model, m);
 
 		for (int i = 0; i < dl_graph_parameter_count(graph); i++)
-			sum += dl_graph_parameter_elements(graph, i);
+			if (dl_graph_parameter_info(graph, i)->rate != 0)
+				sum += dl_graph_parameter_elements(graph, i);
 	}
 	return sum;
 }
@@ -202,6 +204,17 @@ put_network(DlRows *rows, const DlModel *model, int network)
 			plural(count), weight, log_target ? ", of the logarithm" : "");
 }
 
+/* What a network keeps of the rows that it was trained on, which is more than weights. */
+static void
+put_kept(DlRows *rows, const DlModel *model, const DlModelNetwork *network)
+{
+	int64_t		most = dl_model_kept_rows(network);
+
+	if (most > 0)
+		put(rows, "model", "training rows kept", "up to " INT64_FORMAT ", each as %d numbers made of its columns, and its target", most,
+			(int) dl_graph_shape(network->graph, network->nodes.hidden).dims[1]);
+}
+
 static void
 put_model(DlRows *rows, const DlModel *model)
 {
@@ -217,7 +230,10 @@ put_model(DlRows *rows, const DlModel *model)
 	if (model->member_count > 1)
 		put(rows, "model", "networks", "%d, whose results are averaged by weight", model->member_count);
 	for (int i = 0; i < model->network_count; i++)
+	{
 		put_network(rows, model, i);
+		put_kept(rows, model, &model->networks[i]);
+	}
 	put(rows, "model", "parameters", INT64_FORMAT, parameter_count(model));
 }
 
@@ -226,7 +242,8 @@ put_layers(DlRows *rows, const DlModel *model)
 {
 	const DlPreparation *preparation = &model->preparation;
 	DlNetworkInputs inputs = {
-		preparation->inputs, preparation->continuous, preparation->embedded, preparation->embedded_levels
+		preparation->inputs, preparation->continuous, preparation->embedded, preparation->embedded_levels,
+		model->task != DL_TASK_REGRESSION
 	};
 	DlArena    *arena = dl_arena_for_context(CurrentMemoryContext, 0);
 	DlLayerSummary *layers;

@@ -116,6 +116,8 @@ compare('robust', 'class', $array->('robust'), qq($small, options => '{"scaling"
 compare('members', 'y', "SELECT dl.predict('members', $features) FROM samples", qq($small, options => '{"members": 3}'));
 compare('piecewise', 'y', "SELECT dl.predict('piecewise', $features) FROM samples",
 	q(network => 'piecewise(bins => 10, width => 5) > dense(16, mish, parametrization => ntk, init => data)', epochs => 6, learning_rate => 0.01));
+compare('neighbours', 'y', "SELECT dl.predict('neighbours', $features) FROM samples",
+	q(network => 'periodic(sigma => 0.5) > neighbours(8, rows => 100)', epochs => 6, learning_rate => 0.01));
 compare('default_regression', 'y', "SELECT dl.predict('default_regression', $features) FROM samples", 'epochs => 3');
 compare('default_class', 'class', $array->('default_class'), 'epochs => 3');
 

@@ -34,6 +34,8 @@ const ModelSample model_samples[] =
 	{"concat", DL_TASK_REGRESSION, "nn", "concat(dense(4, relu), dense(3) > scale) > dense(6, relu)", 1, 1, NULL},
 	{"periodic", DL_TASK_MULTICLASS, "nnme", "realmlp(16, 16)", 2, 4, NULL},
 	{"piecewise", DL_TASK_REGRESSION, "nnme", "piecewise(bins => 6, width => 5) > dense(8, mish, init => data)", 2, 1, NULL},
+	{"neighbours", DL_TASK_REGRESSION, "nnme", "dense(6, tanh) > neighbours(5, rows => 37)", 2, 1, NULL},
+	{"neighbours of classes", DL_TASK_MULTICLASS, "nc", "periodic(frequencies => 3) > neighbours(20, rows => 21)", 2, 3, "dense(4, relu)"},
 	{"numbers of levels", DL_TASK_REGRESSION, "nlmcl", "realmlp(16, 16)", 1, 1, NULL},
 	{"integers", DL_TASK_BINARY, "incib", "dense(6, relu)", 1, 2, NULL},
 	{"text", DL_TASK_MULTICLASS, "nmepp", "realmlp(16, 16)", 1, 3, NULL},

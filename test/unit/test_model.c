@@ -566,6 +566,10 @@ test_pokes(void)
 		{"edges of another row fall", "piecewise", "1.piecewise.edges", 13, {.f = 9}, DL_ERROR_CORRUPT},
 		{"an empty bin within", "piecewise", "0.piecewise.edges", 2, {.f = -1}, DL_ERROR_CORRUPT},
 		{"a bin after an empty one", "piecewise", "0.piecewise.edges", 13, {.f = 9}, DL_ERROR_CORRUPT},
+		{"another row", "neighbours", "0.output.keys", 3, {.f = -9}, DL_OK},
+		{"key is NaN", "neighbours", "0.output.keys", 3, {.f = NAN}, DL_ERROR_CORRUPT},
+		{"square is infinite", "neighbours", "1.output.squares", 36, {.f = -INFINITY}, DL_ERROR_CORRUPT},
+		{"value of a row is NaN", "neighbours", "1.output.values", 0, {.f = NAN}, DL_ERROR_CORRUPT},
 		{"negative mean", "batch norm", "0.layers.1.running_mean", 2, {.f = -1}, DL_OK},
 	};
 

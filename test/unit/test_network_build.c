@@ -25,7 +25,7 @@ static Built
 build(const char *text, int64_t numbers, int64_t continuous, int categories, int64_t outputs)
 {
 	Built		built = {0};
-	DlNetworkInputs inputs = {numbers, continuous, categories, levels};
+	DlNetworkInputs inputs = {numbers, continuous, categories, levels, false};
 
 	dl_arena_create(0, &built.arena, &built.error);
 	built.status = dl_network_parse(built.arena, text, strlen(text), &built.network, &built.error);
@@ -149,6 +149,9 @@ static const struct
 	{"piecewise(bins => 5, width => 4)", 5, 2, 1, 1, 17,
 		"piecewise.edges[2, 6] piecewise.weight[2, 5, 4] piecewise.linear[2, 4] piecewise.bias[2, 4] "
 		"embeddings.0.weight[10, 6] output.weight[17, 1] output.bias[1]"},
+	{"periodic(frequencies => 2, width => 1) > neighbours(3, rows => 7)", 2, 2, 0, 2, 3,
+		"periodic.frequency[2, 2] periodic.phase[2, 2] periodic.weight[2, 2, 1] periodic.bias[2, 1] "
+	"output.weight[4, 3] output.bias[3] output.keys[3, 7] output.squares[7] output.values[7, 2] output.scale[2]"},
 	{"piecewise > relu", 2, 0, 0, 1, 2, "output.weight[2, 1] output.bias[1]"},
 	{"realmlp(4, numbers => piecewise)", 3, 2, 0, 1, 4,
 		"piecewise.edges[2, 25] piecewise.weight[2, 24, 12] piecewise.linear[2, 12] piecewise.bias[2, 12] "
@@ -181,7 +184,7 @@ check_summary(const Built *built, const char *text, const DlNetworkInputs *input
 		if (dl_graph_parameter_info(built->graph, i)->rate != 0)
 			trained += dl_graph_parameter_elements(built->graph, i);
 	ok(sum == trained, "... %lld parameters in all rows", (long long) trained);
-	ok(strncmp(rows[count - 1].layer, "output", 6) == 0 && rows[count - 1].outputs == outputs, "... output is last");
+	ok((strncmp(rows[count - 1].layer, "output", 6) == 0 || strncmp(rows[count - 1].layer, "neighbours", 10) == 0) && rows[count - 1].outputs == outputs, "... output is last");
 }
 
 static void
@@ -189,7 +192,7 @@ test_networks(void)
 {
 	for (size_t i = 0; i < sizeof(networks) / sizeof(networks[0]); i++)
 	{
-		DlNetworkInputs inputs = {networks[i].numbers, networks[i].continuous, networks[i].categories, levels};
+		DlNetworkInputs inputs = {networks[i].numbers, networks[i].continuous, networks[i].categories, levels, false};
 		Built		built = build(networks[i].text, networks[i].numbers, networks[i].continuous,
 								  networks[i].categories, networks[i].outputs);
 
@@ -290,7 +293,7 @@ test_summary(void)
 {
 	const char *text = "concat(identity, dense(4, relu) > residual(dense(5))) > dropout(0.5) > dense(2) > batch_norm";
 	int			want = sizeof(summary) / sizeof(summary[0]);
-	DlNetworkInputs inputs = {3, 3, 1, levels};
+	DlNetworkInputs inputs = {3, 3, 1, levels, false};
 	DlNetwork  *network;
 	DlLayerSummary *rows;
 	DlArena    *arena;
