@@ -249,7 +249,7 @@ train(Fit *fit, DlError *error)
 {
 	DlModel    *model = fit->model;
 	const DlPreparation *p = &model->preparation;
-	DlNetworkInputs inputs = {p->inputs, p->continuous, p->embedded, p->embedded_levels};
+	DlNetworkInputs inputs = {p->inputs, p->continuous, p->embedded, p->embedded_levels, model->task != DL_TASK_REGRESSION};
 	DlFitTraining training = {
 		.model = model, .inputs = &inputs, .source = &fit->sources[DL_PART_TRAIN],
 		.validation = &fit->sources[DL_PART_VALIDATION], .backend = dl_backend_cpu(),
@@ -417,6 +417,9 @@ run(Fit *fit, DlArena *arena, DlFitResult *result, DlError *error)
 		DL_TRY(dl_fit_target_means(fit->scratch, fit->model, &fit->sources[DL_PART_TRAIN],
 								   fit->log_target.log ? &fit->log_target : &fit->target, fit->class_rows,
 								   &fit->choice, fit->host->cancel, error));
+	if (r->options.network == NULL && r->task != DL_TASK_REGRESSION &&
+		fit->split.count[DL_PART_TRAIN] <= DL_FIT_NEIGHBOURS_ROWS)
+		DL_TRY(dl_fit_repeats(fit->scratch, &fit->sources[DL_PART_TRAIN], fit->host->cancel, &fit->choice.repeats, error));
 	DL_TRY(dl_fit_plan(fit->scratch, r, fit->split.count[DL_PART_TRAIN], fit->log_target.log, fit->model, &fit->choice,
 					   error));
 	DL_TRY(dl_fit_explain(fit->scratch, r, fit->split.count[DL_PART_TRAIN], &fit->choice, error));

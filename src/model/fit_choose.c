@@ -230,14 +230,23 @@ may_have_means(const DlFitRequest *request, const DlFitChoice *choice)
 	return false;
 }
 
+static const char *
+networks_text(const DlFitRequest *request, const DlFitChoice *choice)
+{
+	if (dl_fit_mostly_arrays(request))
+		return "realmlp, simplified, for arrays";
+	if (choice->neighbours)
+		return "RealMLP, with different embeddings of numbers, and one that looks at the nearest training rows";
+	return choice->trial_count > 1 ? "RealMLP, with different embeddings of numbers" : "RealMLP, the preset for tables";
+}
+
 static void
 explain(const DlFitRequest *request, const DlFitChoice *choice, int64_t rows, Lines *lines)
 {
 	const DlFitOptions *o = &request->options;
 
 	if (o->network == NULL)
-		add_line(lines, "networks: %s", dl_fit_mostly_arrays(request) ? "realmlp, simplified, for arrays" :
-				 choice->trial_count > 1 ? "RealMLP, with different embeddings of numbers" : "RealMLP, the preset for tables");
+		add_line(lines, "networks: %s", networks_text(request, choice));
 	if (o->scaling == DL_UNSET)
 		add_line(lines, "scaling: %s, %s", dl_scaling_name(choice->preparation.scaling),
 				 o->network == NULL ? "to a normal distribution, which outliers do not move" : "the usual one for a network given by hand");

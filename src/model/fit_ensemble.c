@@ -146,6 +146,17 @@ create_vote(DlArena *scratch, Vote *vote, DlError *error)
 	return DL_OK;
 }
 
+/* A member that keeps rows costs so much in scoring that it must have been picked: an equal share alone is not enough. */
+static void
+drop_idle(const Vote *vote)
+{
+	const DlModel *model = vote->selection->model;
+
+	for (int i = 0; i < vote->count; i++)
+		if (vote->picks[i] == 0 && dl_model_kept_rows(&model->networks[vote->trials[i]->network]) > 0)
+			vote->trials[i]->weight = 0;
+}
+
 /* Only the greatest most weights stay, and of these none that hardly counts; they sum to 1. */
 static void
 limit_weights(DlFitTrial **trials, int count, int most)
@@ -197,6 +208,7 @@ dl_fit_weigh(DlArena *scratch, const DlFitSelection *selection, DlFitTrial *tria
 		equal = EQUAL_ROWS / (EQUAL_ROWS + (double) selection->row_count);
 		for (int i = 0; i < vote.count; i++)
 			vote.trials[i]->weight = equal / vote.count + (1 - equal) * vote.picks[i] / PICKS;
+		drop_idle(&vote);
 	}
 	limit_weights(vote.trials, vote.count, most);
 	return DL_OK;

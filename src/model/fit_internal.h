@@ -39,6 +39,8 @@ typedef struct DlFitChoice
 	int32_t		target_means_levels;	/* least levels of a category that has them */
 	DlTrainSettings train;		/* of all trials, but for learning rates and seeds */
 	DlClassWeight class_weight;
+	double		repeats;		/* share of training rows whose features another one has, where it was asked for */
+	bool		neighbours;		/* some trial is of a network that looks at neighbours */
 	bool		folds;			/* DL_FIT_FOLDS trials in a row are of one variant (fit_folds.h) */
 	int			trial_count;
 	DlFitTrial *trials;
@@ -57,6 +59,9 @@ extern DlStatus dl_fit_choose_judges(DlArena *arena, const DlFitRequest *request
 /* All but the trials. */
 extern DlStatus dl_fit_choose(const DlFitRequest *request, int64_t train_rows, bool has_validation, DlFitChoice *choice,
 							  DlError *error);
+
+/* Most training rows with which a network of neighbours is tried. */
+#define DL_FIT_NEIGHBOURS_ROWS 20000
 
 /*
  * The trials, and the networks of the model, built, whose preparation is known (fit_plan.c).  log_suits:
@@ -99,6 +104,10 @@ extern void dl_fit_source_init(DlFitSource *source, DlDataset *dataset, const Dl
 							   const DlModel *model, const uint32_t *rows, int64_t row_count);
 extern DlStatus dl_fit_source_prepare(DlFitSource *source, DlArena *arena, const atomic_int *cancel, DlError *error);
 extern DlBatchSource dl_fit_batch_source(DlFitSource *source);
+
+/* Share of the rows of source with features that another row of it has. */
+extern DlStatus dl_fit_repeats(DlArena *arena, const DlFitSource *source, const atomic_int *cancel, double *share,
+							   DlError *error);
 
 /* The fold of a training row: by its contents, so that equal rows share one. */
 extern int dl_fit_fold(const uint32_t *record);

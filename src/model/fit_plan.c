@@ -109,6 +109,17 @@ static const Variant array_variants[] = {
 	{"", TWO, "mish", 0.5, false, false},
 };
 
+/*
+ * After so many others the list has a network of neighbours, which keeps all training rows: for regression, where there are not
+ * too many of them, and for other tasks where at least this share of them repeats, so that it pays to
+ * know them by heart.  It learns fast, and by a settled rate; what RealMLP wants does not suit it.
+ */
+#define NEIGHBOURS_AFTER 3
+#define NEIGHBOURS_REPEATS 0.1
+#define NEIGHBOURS_EPOCHS 16
+#define NEIGHBOURS_RATE 0.01
+#define NEIGHBOURS_DECAY 2e-4
+
 #define COUNT(variants) ((int) (sizeof(variants) / sizeof((variants)[0])))
 
 static DlStatus
@@ -128,6 +139,47 @@ write_network(DlArena *arena, const Variant *variant, const char **result, DlErr
 	snprintf(text + used, size - (size_t) used, " > output(parametrization => ntk%s)", start);
 	*result = text;
 	return DL_OK;
+}
+
+static bool
+neighbours_suit(const DlFitRequest *request, const DlFitChoice *choice, int64_t rows)
+{
+	return (request->task == DL_TASK_REGRESSION || choice->repeats >= NEIGHBOURS_REPEATS) &&
+		!dl_fit_mostly_arrays(request) && rows <= DL_FIT_NEIGHBOURS_ROWS;
+}
+
+static DlStatus
+write_neighbours(DlArena *arena, const DlFitRequest *request, int64_t rows, const char **result, DlError *error)
+{
+	const size_t size = 160;
+	char	   *text;
+
+	DL_TRY(dl_arena_alloc(arena, size, &text, error));
+	snprintf(text, size, "%sembedding(8) > neighbours(32, rows => %lld)",
+			 request->task == DL_TASK_REGRESSION ? PERIODIC("0.2", "16", "8") : PERIODIC("0.5", "16", "8"), (long long) rows);
+	*result = text;
+	return DL_OK;
+}
+
+/* What the user has said stays. */
+static void
+set_neighbours(const DlFitOptions *options, int64_t rows, DlTrainSettings *settings)
+{
+	DlTrainSettings usual;
+
+	dl_train_settings_default(&usual);
+	if (options->epochs == DL_UNSET)
+		settings->epochs = NEIGHBOURS_EPOCHS;
+	if (options->batch_size == DL_UNSET)
+		settings->batch_size = rows <= 5000 ? 64 : 256;
+	if (options->schedule == DL_UNSET)
+		settings->schedule = DL_SCHEDULE_COSINE;
+	if (isnan(options->learning_rate))
+		settings->learning_rate = NEIGHBOURS_RATE;
+	if (isnan(options->weight_decay))
+		settings->weight_decay = NEIGHBOURS_DECAY;
+	if (isnan(options->beta2))
+		settings->beta2 = usual.beta2;
 }
 
 /* The settings of trial number index, of the network at place network. */
@@ -166,9 +218,10 @@ variants_for(const DlFitRequest *request, int *count)
 	return request->task == DL_TASK_REGRESSION ? regression_variants : class_variants;
 }
 
-/* One variant, as the next trial, or trials when there are folds. */
+/* One variant, or neighbours where it is NULL, as the next trial, or trials when there are folds. */
 static void
-add_variant(const DlFitRequest *request, const Variant *variant, int32_t network, bool log_suits, DlFitChoice *choice)
+add_variant(const DlFitRequest *request, const Variant *variant, int32_t network, int64_t rows, bool log_suits,
+			DlFitChoice *choice)
 {
 	for (int f = 0; f < (choice->folds ? DL_FIT_FOLDS : 1); f++)
 	{
@@ -176,6 +229,11 @@ add_variant(const DlFitRequest *request, const Variant *variant, int32_t network
 
 		begin_trial(choice, choice->trial_count++, network, trial);
 		trial->fold = choice->folds ? f : -1;
+		if (variant == NULL)
+		{
+			set_neighbours(&request->options, rows, &trial->settings);
+			continue;
+		}
 		trial->log_target = log_suits && variant->log_target;
 		if (isnan(request->options.learning_rate))
 			trial->settings.learning_rate *= variant->rate;
@@ -194,26 +252,41 @@ plan_variants(DlArena *arena, const DlFitRequest *request, int64_t rows, bool lo
 	int			most = asked ? request->options.members : choice->folds ? rule->fold_variants : rule->trials;
 	int			count;
 	const Variant *variants = variants_for(request, &count);
+	/* rows beside those of a fold */
+	int64_t		kept = choice->folds ? rows - rows / DL_FIT_FOLDS : rows;
+	int			neighbours = neighbours_suit(request, choice, rows) ? NEIGHBOURS_AFTER : -1;
 	double		work = 0;
 
+	if (neighbours >= 0 && !asked)
+		most += most / count;
+	count += neighbours >= 0;
 	/* the same measurements of one kind are learnt alike by all variants */
 	if (choice->folds && dl_fit_mostly_arrays(request) && most > count)
 		most = count;
 	choice->most_members = asked ? most : choice->folds ? rule->fold_members : rule->members;
 	for (int i = 0; i < most && choice->trial_count + folds <= DL_MODEL_MAX_TRIALS; i++)
 	{
+		int			place = i % count;
+		const Variant *variant = place == neighbours ? NULL :
+			&variants[place - (neighbours >= 0 && place > neighbours)];
 		const char *text;
 
 		if (i < count)
 		{
-			DL_TRY(write_network(arena, &variants[i], &text, error));
+			if (variant != NULL)
+				DL_TRY(write_network(arena, variant, &text, error));
+			else
+				DL_TRY(write_neighbours(arena, request, kept, &text, error));
 			DL_TRY(dl_model_build_network(model, text, &model->networks[i], error));
 			model->network_count++;
 		}
-		add_variant(request, &variants[i % count], i % count, log_suits, choice);
+		add_variant(request, variant, place, rows, log_suits, choice);
 		work += folds * (double) rows * dl_fit_trial_work(model, &choice->trials[choice->trial_count - 1]);
 		if (i == 0 || !limited || work <= rule->work)
+		{
+			choice->neighbours |= variant == NULL;
 			continue;
+		}
 		choice->trial_count -= folds;
 		break;
 	}

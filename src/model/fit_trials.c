@@ -49,8 +49,12 @@ dl_fit_trial_work(const DlModel *model, const DlFitTrial *trial)
 {
 	/* what a row costs beside its products: copying, activations, its share of the update */
 	const double overhead = 10000;
+	/* of what a row costs in scoring: training looks at fewer rows, but learns from each */
+	const double neighbours = 2.5;
+	const DlModelNetwork *network = &model->networks[trial->network];
+	double		work = (double) dl_graph_multiply_adds(network->graph) * (dl_model_kept_rows(network) > 0 ? neighbours : 1);
 
-	return trial->settings.epochs * ((double) dl_graph_multiply_adds(model->networks[trial->network].graph) + overhead);
+	return trial->settings.epochs * (work + overhead);
 }
 
 static void

@@ -30,10 +30,18 @@ typedef enum Target
 	SKEWED,						/* exp of the same */
 	FAR,						/* the same, and wild values in some validation rows */
 	COIN,						/* class 1 with probability sigmoid(2 a - 2) */
-	SIDED						/* the same, but in the validation part class 0 only */
+	SIDED,						/* the same, but in the validation part class 0 only */
+	TWICE						/* a coin for each row, and each row four times, in different parts */
 } Target;
 
 static float row_weight = 1;
+
+/* A number of the index, uniform. */
+static double
+chance(int index, uint64_t stream)
+{
+	return (double) (dl_hash_mix(stream, (uint64_t) index) >> 11) * 0x1.0p-53;
+}
 
 static void
 begin(FitTable *t, Target target, int rows)
@@ -54,13 +62,16 @@ begin(FitTable *t, Target target, int rows)
 	dl_random_seed(&random, 7, 0);
 	for (int i = 0; i < rows; i++)
 	{
-		double		a = dl_random_normal(&random);
-		double		b = dl_random_uniform(&random);
+		double		fresh = dl_random_normal(&random);
+		double		a = target == TWICE ? chance(i / 4, 1) : fresh;
+		double		b = target == TWICE ? chance(i / 4, 2) : dl_random_uniform(&random);
 		double		y = sin(3 * a) + b + 0.3 * b * dl_random_normal(&random);
 
 		fit_number(t, 0, a);
 		fit_number(t, 1, b);
-		if (target >= COIN)
+		if (target == TWICE)
+			fit_code(t, chance(i / 4, 3) > 0.5);
+		else if (target >= COIN)
 			fit_code(t, dl_random_uniform(&random) < 1 / (1 + exp(2 - 2 * a)) && (target == COIN || i % 4 != 0));
 		else
 		{
@@ -84,7 +95,7 @@ test_trials(void)
 	begin(&t, WAVE, 800);
 	ok(fit_run(&t, NULL) == DL_OK, "a table trains without a network given");
 	model = fit_decode(&t);
-	ok(model != NULL && model->record.trial_count == 8 && model->network_count == 8, "eight different networks");
+	ok(model != NULL && model->record.trial_count == 9 && model->network_count >= 8, "nine different networks");
 	for (int i = 0; model != NULL && i < model->record.trial_count; i++)
 	{
 		const DlTrialRecord *trial = &model->record.trials[i];
@@ -98,7 +109,7 @@ test_trials(void)
 	is_close(sum, 1, 1e-9, "the weights sum to 1");
 	ok(model != NULL && kept == model->member_count, "members are the trials with a weight: %d", kept);
 	ok(fit_metric(model, "r2") > 0.85, "r2 %g", fit_metric(model, "r2"));
-	ok(model != NULL && strstr(model->record.choices, "trials: 8 networks") != NULL, "the record says so");
+	ok(model != NULL && strstr(model->record.choices, "trials: 9 networks") != NULL, "the record says so");
 	dl_model_destroy(model);
 	fit_free(&t);
 }
@@ -133,7 +144,7 @@ test_folds(void)
 	t.request.options.prediction_interval = 0.9;
 	ok(fit_run(&t, NULL) == DL_OK, "a small table trains");
 	model = fit_decode(&t);
-	ok(model != NULL && model->record.trial_count == 40, "each of eight variants five times");
+	ok(model != NULL && model->record.trial_count == 45, "each of nine variants five times");
 	for (int i = 0; model != NULL && i < model->record.trial_count; i++)
 	{
 		of_fold[model->record.trials[i].fold]++;
@@ -141,7 +152,7 @@ test_folds(void)
 		ok(model->record.trials[i].weight == model->record.trials[i / 5 * 5].weight, "trial %d has its variant's weight", i + 1);
 	}
 	for (int f = 1; f <= 5; f++)
-		ok(of_fold[f] == 8, "fold %d is left out by each variant", f);
+		ok(of_fold[f] == 9, "fold %d is left out by each variant", f);
 	is_close(sum, 1, 1e-9, "the weights sum to 1");
 	ok(model != NULL && model->member_count % 5 == 0 && model->member_count <= 25, "%d members", model != NULL ? model->member_count : 0);
 	ok(model != NULL && model->record.part_rows[DL_PART_VALIDATION] == 0 && model->record.part_rows[DL_PART_TRAIN] > 480,
@@ -176,6 +187,60 @@ test_folds(void)
 	t.request.options.seconds_before = 99.99;
 	t.request.options.prediction_interval = 0.9;
 	ok(fit_run(&t, NULL) == DL_ERROR_DATA, "but has no interval");
+	fit_free(&t);
+}
+
+static int
+count_neighbours(const DlModel *model, double *weight, double *best)
+{
+	int			count = 0;
+
+	*weight = 0;
+	*best = INFINITY;
+	for (int i = 0; model != NULL && i < model->record.trial_count; i++)
+	{
+		const DlTrialRecord *trial = &model->record.trials[i];
+
+		if (strstr(trial->network, "neighbours") != NULL)
+		{
+			count++;
+			*weight += trial->weight;
+		}
+		else
+			*best = fmin(*best, trial->measure);
+	}
+	return count;
+}
+
+/* Where rows repeat, what is known of them by heart: no curve through 600 coins is as good. */
+static void
+test_repeats(void)
+{
+	FitTable	t;
+	DlModel    *model;
+	double		weight;
+	double		best;
+	int64_t		kept = 0;
+
+	begin(&t, TWICE, 2400);
+	t.request.options.members = 4;
+	ok(fit_run(&t, NULL) == DL_OK, "rows that repeat");
+	model = fit_decode(&t);
+	ok(count_neighbours(model, &weight, &best) == 1, "one of the networks has neighbours");
+	ok(weight > 0.2, "a network of neighbours counts: %g", weight);
+	for (int i = 0; model != NULL && i < model->network_count; i++)
+		kept += dl_model_kept_rows(&model->networks[i]);
+	ok(model != NULL && kept == model->record.part_rows[DL_PART_TRAIN], "the model keeps %d rows", (int) kept);
+	ok(model != NULL && strstr(model->record.choices, "nearest training rows") != NULL, "and says so");
+	ok(fit_metric(model, "log_loss") < best, "log loss %g, of the best other network %g", fit_metric(model, "log_loss"), best);
+	dl_model_destroy(model);
+	fit_free(&t);
+
+	begin(&t, COIN, 400);
+	ok(fit_run(&t, NULL) == DL_OK, "rows that do not repeat");
+	model = fit_decode(&t);
+	ok(count_neighbours(model, &weight, &best) == 0, "are classified without neighbours");
+	dl_model_destroy(model);
 	fit_free(&t);
 }
 
@@ -548,6 +613,7 @@ main(void)
 	test_trials();
 	test_effort();
 	test_folds();
+	test_repeats();
 	test_hold_out();
 	test_logarithm();
 	test_interval();
