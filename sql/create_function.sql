@@ -2,6 +2,8 @@
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS deep_learning;
 RESET client_min_messages;
+-- EXPLAIN shows plans as they are without workers that are there for their own sake.
+SELECT count(set_config(name, 'off', false)) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
 CREATE SCHEMA create_function;
 SET search_path = create_function;
 
