@@ -144,7 +144,7 @@ if wanted peer && peer_is_there peer_torch.py torch numpy psycopg; then
 		sql_milliseconds "CREATE TABLE bench_back AS SELECT $call AS p FROM bench_eight" >>"$scratch/back.ours"
 		sql 'DROP TABLE bench_back'
 		sql_milliseconds "SELECT sum($call) FROM bench_eight" >>"$scratch/sum.ours"
-		"$DL_PYTHON" "$DL_BENCH_PEERS/peer_torch.py" score --dsn "$dsn" --query "SELECT $eight FROM bench_eight" --hidden 64,64 \
+		"$DL_PYTHON" "$DL_BENCH_PEERS/peer_torch.py" score --dsn "$dsn" --query "SELECT $eight FROM bench_eight" --hidden 64,64 --columns 8 \
 			--write-back --threads "$(nproc)" | json_field seconds | awk '{print $1 * 1000}' >>"$scratch/back.torch"
 	done
 	theirs=$(median <"$scratch/back.torch")

@@ -93,39 +93,44 @@ is_vector(Oid type)
 	return strcmp(dot == NULL ? name : dot + 1, "vector") == 0;
 }
 
-static void
-set_output(DlInputType *result)
+FmgrInfo *
+dl_input_output(DlInputType *type)
 {
 	Oid			function;
 	bool		is_varlena;
 
-	getTypeOutputInfo(result->type, &function, &is_varlena);
-	fmgr_info(function, &result->output);
+	if (OidIsValid(type->output.fn_oid))
+		return &type->output;
+	getTypeOutputInfo(type->type, &function, &is_varlena);
+	fmgr_info_cxt(function, &type->output, type->context);
+	return &type->output;
 }
 
 bool
 dl_input_type(Oid type, DlInputType *result, const char **hint)
 {
-	Oid			base = getBaseType(type);
-	const SourceRule *rule = find_rule(base);
-	Oid			element = get_element_type(base);
+	const SourceRule *rule = find_rule(type);
+	Oid			base = rule != NULL ? type : getBaseType(type);
+	Oid			element;
 
 	memset(result, 0, sizeof(*result));
 	result->type = base;
+	result->context = CurrentMemoryContext;
+	if (rule == NULL && base != type)
+		rule = find_rule(base);
 	if (rule != NULL)
 	{
 		result->source = rule->source;
 		result->kind = rule->kind;
-		set_output(result);
 		return true;
 	}
 	if (type_is_enum(base))
 	{
 		result->source = DL_INPUT_OUTPUT;
 		result->kind = DL_COLUMN_CATEGORY;
-		set_output(result);
 		return true;
 	}
+	element = get_element_type(base);
 	if (OidIsValid(element))
 	{
 		rule = find_rule(getBaseType(element));
@@ -136,8 +141,7 @@ dl_input_type(Oid type, DlInputType *result, const char **hint)
 			result->element = rule->source;
 			result->element_type = element;
 			get_typlenbyvalalign(element, &result->element_length, &result->element_by_value, &result->element_align);
-			set_output(result);
-			return true;
+				return true;
 		}
 		*hint = "Arrays of numbers can be used; select single elements, or leave the column out.";
 		return false;
@@ -146,7 +150,6 @@ dl_input_type(Oid type, DlInputType *result, const char **hint)
 	{
 		result->source = DL_INPUT_VECTOR;
 		result->kind = DL_COLUMN_ARRAY;
-		set_output(result);
 		return true;
 	}
 	*hint = "Cast it to a number, to text (a category), or leave the column out of the query.";
@@ -218,7 +221,7 @@ native_text(DlInputType *type, Datum value, Size *length, void **copy)
 	}
 	else
 	{
-		char	   *text = OutputFunctionCall(&type->output, value);
+		char	   *text = OutputFunctionCall(dl_input_output(type), value);
 
 		*copy = text;
 		*length = strlen(text);

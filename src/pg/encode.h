@@ -38,7 +38,8 @@ typedef struct DlInputType
 	Oid			type;			/* base type: domains are looked through */
 	DlInputSource source;
 	DlColumnKind kind;
-	FmgrInfo	output;			/* DL_INPUT_OUTPUT, and labels of any type */
+	FmgrInfo	output;			/* looked up when it is needed: dl_input_output() */
+	MemoryContext context;		/* that it lives in */
 	DlInputSource element;		/* DL_INPUT_ARRAY */
 	Oid			element_type;
 	int16		element_length;
@@ -51,6 +52,9 @@ typedef struct DlInputType
  * says what to do instead.
  */
 extern bool dl_input_type(Oid type, DlInputType *result, const char **hint);
+
+/* The type's output function: of DL_INPUT_OUTPUT, and for labels of any type. */
+extern FmgrInfo *dl_input_output(DlInputType *type);
 
 /* Raises the error for a column of a type that is not supported. */
 extern void dl_input_type_error(const char *column, Oid type, const char *hint) pg_attribute_noreturn();

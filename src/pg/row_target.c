@@ -268,7 +268,7 @@ two_values(DlRowEncoder *e, DlFitRequest *request)
 	DL_CHECK(dl_vocabulary_create(e->arena, &request->labels, &error), &error);
 	for (int i = 0; i < 2; i++)
 	{
-		char	   *text = OutputFunctionCall(&t->attribute->type.output, t->value_datums[i == 1 ? greater : 1 - greater]);
+		char	   *text = OutputFunctionCall(dl_input_output(&t->attribute->type), t->value_datums[i == 1 ? greater : 1 - greater]);
 		int32_t		class;
 
 		DL_CHECK(dl_vocabulary_add(request->labels, text, strlen(text), &class, &error), &error);
