@@ -190,7 +190,7 @@ create_filter(DlScoreState *state)
 {
 	List	   *quals = plan_of(state)->scan.plan.qual;
 
-	if (linitial(quals) == NULL || !dl_score_filter_create(&state->filter, linitial(quals), state))
+	if (!dl_score_filter_create(&state->filter, linitial(quals), state))
 		return;
 	state->css.ss.ps.qual = ExecInitQual(list_copy_tail(quals, 1), &state->css.ss.ps);
 }

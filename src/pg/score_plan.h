@@ -46,7 +46,7 @@ typedef struct DlHoist
 	/* how the expressions see the child, and what becomes of that */
 	bool		above;			/* the node comes above: leaves become columns of the child; else they are such already */
 	Index		input;			/* not above: OUTER_VAR or INNER_VAR, which the child's columns are for */
-	bool		whole;			/* above or not, expressions may be taken whole; else only arguments of aggregates */
+	bool		whole;			/* calls are moved from anywhere; else only from the arguments of aggregates */
 	bool		early_stop;
 	List	   *child_tlist;	/* of the child: above, it grows by what is needed */
 	List	   *columns;		/* TargetEntry: the scan tuple of the node */
