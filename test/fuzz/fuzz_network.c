@@ -59,7 +59,7 @@ static void
 build(const DlNetwork *network)
 {
 	static const int64_t levels[] = {3, 40};
-	DlNetworkInputs inputs = {4, 3, 2, levels};
+	DlNetworkInputs inputs = {.numbers = 4,.continuous = 3,.categories = 2,.levels = levels};
 	DlNetworkNodes nodes;
 	DlError		error;
 	DlArena    *arena;
