@@ -1,4 +1,4 @@
--- Scoring, row by row.  By name: the deployed version, STABLE.  By value: IMMUTABLE.
+-- Scoring; the executor batches these calls where it can.  By name: the deployed version, STABLE.  By value: IMMUTABLE.
 -- COST is what the planner assumes where the support function does not know the model.
 
 CREATE FUNCTION dl.scoring_support(internal) RETURNS internal
