@@ -43,7 +43,7 @@ check_right(Oid function)
 	InvokeFunctionExecuteHook(function);
 }
 
-/* The arguments, each by itself, of ROW(...), ARRAY[...] or a list; NULL: one value. */
+/* The arguments, each by itself, of ROW(...), ARRAY[...] or a list; call->whole: the one value that they come as. */
 static List *
 arguments_apart(DlScoreCall *call)
 {

@@ -31,7 +31,6 @@ make_node(DlRewrite *rewrite, Plan *child, const DlHoist *h)
 	plan->lefttree = child;
 	node->custom_scan_tlist = h->columns;
 	node->methods = &dl_score_scan_methods;
-	rewrite->nodes++;
 	return node;
 }
 
@@ -380,6 +379,21 @@ take_columns(Plan *child, const DlHoist *h, const CustomScan *node, List *forwar
 	adopt(child);
 }
 
+/* The node between child and plan, whose expressions need the forwarded columns. */
+static Plan *
+put_below(const Plan *plan, Plan *child, List *forwarded, const DlHoist *h, DlRewrite *rewrite)
+{
+	CustomScan *node = make_node(rewrite, child, h);
+
+	dl_score_cost_below(&node->scan.plan, child, h->columns);
+	node->scan.plan.targetlist = columns_tlist(h, INDEX_VAR);
+	node->scan.plan.extParam = bms_union(child->extParam, plan->allParam);
+	node->scan.plan.allParam = bms_union(child->allParam, plan->allParam);
+	node->custom_private = private_list(rewrite, forwarded, h);
+	take_columns(child, h, node, forwarded);
+	return (Plan *) node;
+}
+
 /* Puts one node below plan; false: nothing there to move. */
 bool
 dl_score_below(Plan *plan, bool early_stop, DlRewrite *rewrite)
@@ -389,8 +403,6 @@ dl_score_below(Plan *plan, bool early_stop, DlRewrite *rewrite)
 		.scanrelid = dl_score_scanned_relation(child),.rtable = rewrite->statement->rtable};
 	List	   *tlist;
 	List	   *quals;
-	List	   *forwarded;
-	CustomScan *node;
 
 	begin_columns(&h, child);
 	tlist = (List *) dl_hoist((Node *) plan->targetlist, &h);
@@ -400,15 +412,7 @@ dl_score_below(Plan *plan, bool early_stop, DlRewrite *rewrite)
 	plan->targetlist = with_expressions(plan->targetlist, tlist);
 	plan->qual = quals;
 
-	forwarded = needed_columns(plan, &h);
-	node = make_node(rewrite, child, &h);
-	dl_score_cost_below(&node->scan.plan, child, h.columns);
-	node->scan.plan.targetlist = columns_tlist(&h, INDEX_VAR);
-	node->scan.plan.extParam = bms_union(child->extParam, plan->allParam);
-	node->scan.plan.allParam = bms_union(child->allParam, plan->allParam);
-	node->custom_private = private_list(rewrite, forwarded, &h);
-	take_columns(child, &h, node, forwarded);
-	plan->lefttree = (Plan *) node;
+	plan->lefttree = put_below(plan, child, needed_columns(plan, &h), &h, rewrite);
 	return true;
 }
 
@@ -442,8 +446,6 @@ dl_score_hashed(HashJoin *join, bool inner, bool early_stop, DlRewrite *rewrite)
 		.scanrelid = dl_score_scanned_relation(child),.rtable = rewrite->statement->rtable};
 	List	   *clauses;
 	List	   *new_keys;
-	List	   *forwarded;
-	CustomScan *node;
 
 	begin_columns(&h, child);
 	clauses = (List *) dl_hoist((Node *) join->hashclauses, &h);
@@ -454,15 +456,7 @@ dl_score_hashed(HashJoin *join, bool inner, bool early_stop, DlRewrite *rewrite)
 	join->hashclauses = clauses;
 	*keys = new_keys;
 
-	node = make_node(rewrite, child, &h);
-	dl_score_cost_below(&node->scan.plan, child, h.columns);
-	node->scan.plan.targetlist = columns_tlist(&h, INDEX_VAR);
-	node->scan.plan.extParam = bms_union(child->extParam, join->join.plan.allParam);
-	node->scan.plan.allParam = bms_union(child->allParam, join->join.plan.allParam);
-	forwarded = needed_of_child(join, inner);
-	node->custom_private = private_list(rewrite, forwarded, &h);
-	take_columns(child, &h, node, forwarded);
-	*where = (Plan *) node;
+	*where = put_below(&join->join.plan, child, needed_of_child(join, inner), &h, rewrite);
 	if (inner)
 		hash->plan.targetlist = columns_tlist(&h, OUTER_VAR);
 	return true;

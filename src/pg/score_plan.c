@@ -2,11 +2,8 @@
  * score_plan.c
  *    Puts nodes that score in batches into finished plans.
  *
- * Two ways.  Above a node that computes expressions on what it reads, which
- * then only hands on what those need: target list and filter move up.  Below a node whose
- * expressions are on its child's columns (arguments of aggregates, Result, ProjectSet):
- * the child's columns keep their numbers, scores are appended.  A list says which
- * nodes are taken; all others, and what score_hoist.c leaves, call the functions row by row.
+ * A list says which nodes of a plan are taken (score_insert.c); all others, and what score_hoist.c
+ * leaves, call the functions row by row.
  *
  * Filters keep their order: what comes after one that scores moves with it, so
  * that a policy of row security is never overtaken.  Each filter that scores, and the target
@@ -299,8 +296,7 @@ transform(Plan **where, void *context)
 	*where = plan;
 }
 
-/* True when anything was put in. */
-static bool
+static void
 rewrite_statement(PlannedStmt *statement, bool cursor)
 {
 	DlRewrite		rewrite = {.statement = statement};
@@ -320,7 +316,6 @@ rewrite_statement(PlannedStmt *statement, bool cursor)
 		if (list_nth(statement->subplans, i) != NULL)
 			transform((Plan **) &lfirst(list_nth_cell(statement->subplans, i)), &place);
 	}
-	return rewrite.nodes > 0;
 }
 
 /*
