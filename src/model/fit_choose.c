@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "model/fit_internal.h"
+#include "model/fit_variants.h"
 
 /* By training rows: larger tables need fewer passes for the same number of steps. */
 typedef struct SizeRule
@@ -153,7 +153,7 @@ choose_preset(const DlFitRequest *request, DlFitChoice *choice)
 	choice->target_means_levels = TARGET_MEANS_LEVELS;
 	t->learning_rate = regression ? 0.2 : 0.04;
 	t->beta2 = 0.95;
-	t->weight_decay = 0.02;
+	t->weight_decay = DL_FIT_DECAY;
 	t->schedule = DL_SCHEDULE_COSLOG4;
 	t->anneal = true;
 	t->early_stopping = 0;
@@ -258,8 +258,9 @@ explain(const DlFitRequest *request, const DlFitChoice *choice, int64_t rows, Li
 	if (choice->class_weight == DL_CLASS_WEIGHT_BALANCED)
 		add_line(lines, "class_weight: balanced, as asked for: probabilities are greater for rare classes than they are true");
 	if (o->members == DL_UNSET && choice->trial_count > 1)
-		add_line(lines, "trials: %d networks, by effort %s and %lld training rows; members by validation rows",
-				 choice->trial_count, effort_names[dl_fit_effort(request)], (long long) rows);
+		add_line(lines, "trials: %d networks%s, by effort %s and %lld training rows; members by validation rows",
+				 choice->trial_count, choice->drawn ? ", some with settings drawn at random" : "",
+				 effort_names[dl_fit_effort(request)], (long long) rows);
 	if (choice->folds)
 		add_line(lines, "folds: 5, each network leaves out the rows of one, by which it is judged; of %lld training rows", (long long) rows);
 	if (o->epochs == DL_UNSET)

@@ -41,6 +41,7 @@ typedef struct DlFitChoice
 	DlClassWeight class_weight;
 	double		repeats;		/* share of training rows whose features another one has, where it was asked for */
 	bool		neighbours;		/* some trial is of a network that looks at neighbours */
+	bool		drawn;			/* some trial's network and settings are drawn at random (fit_variants.h) */
 	bool		folds;			/* DL_FIT_FOLDS trials in a row are of one variant (fit_folds.h) */
 	int			trial_count;
 	DlFitTrial *trials;
@@ -76,6 +77,9 @@ extern DlStatus dl_fit_explain(DlArena *arena, const DlFitRequest *request, int6
 
 /* Bytes for trainers, and for what is kept of them. */
 extern size_t dl_fit_memory(const DlFitRequest *request);
+
+/* With folds. */
+extern int dl_fit_most_trials(const DlFitRequest *request);
 
 extern DlEffort dl_fit_effort(const DlFitRequest *request);
 extern bool dl_fit_mostly_arrays(const DlFitRequest *request);

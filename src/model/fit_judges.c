@@ -62,7 +62,7 @@ keeps_all(const DlFitRequest *r, int64_t rows)
 {
 	int64_t		outputs = r->task == DL_TASK_BINARY ? 1 : r->task == DL_TASK_MULTICLASS ? r->label_count : r->target_words;
 
-	return (size_t) (rows * outputs) * sizeof(float) <= dl_fit_memory(r) / 4 / DL_MODEL_MAX_TRIALS;
+	return (size_t) (rows * outputs) * sizeof(float) <= dl_fit_memory(r) / 4 / (size_t) dl_fit_most_trials(r);
 }
 
 DlStatus

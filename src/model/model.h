@@ -20,7 +20,7 @@
 
 #define DL_MODEL_FORMAT_VERSION 1
 #define DL_MODEL_MAX_MEMBERS 64
-#define DL_MODEL_MAX_TRIALS 64
+#define DL_MODEL_MAX_TRIALS 128
 
 typedef enum DlTask
 {
