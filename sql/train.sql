@@ -164,6 +164,13 @@ FROM dl.train('train_options', 'SELECT x, z, y FROM roles', 'y', network => 'den
 SELECT epochs
 FROM dl.train('train_options', 'SELECT x, z, y FROM roles', 'y', epochs => 2, network => 'dense(8, relu)', early_stopping => 0,
 			  quiet => true, options => '{"epochs": 9}');
+-- What was asked for stays with the model, and trains the same again.
+SELECT version, dl.metadata('train_options', version) -> 'record' ->> 'options_given' AS given
+FROM dl.versions WHERE name = 'train_options' ORDER BY version;
+SELECT t.model, dl.metadata(t.model) -> 'record' ->> 'options_given' = dl.metadata('train_options', 1) -> 'record' ->> 'options_given' AS same_options,
+	   dl.get(t.model) = dl.get('train_options', 1) AS same_model
+FROM dl.train('train_given', 'SELECT x, z, y FROM roles', 'y', quiet => true,
+			  options => (dl.metadata('train_options', 1) -> 'record' ->> 'options_given')::jsonb) t;
 SELECT o.optimizer, t.epochs, t.value < 2 AS sane
 FROM unnest('{sgd,rmsprop,adam,adamw}'::text[]) AS o(optimizer),
 	 LATERAL dl.train('train_' || o.optimizer, 'SELECT x, z, y FROM roles', 'y', network => 'dense(8, relu)', epochs => 3, early_stopping => 0,

@@ -31,6 +31,7 @@ typedef struct Field
 static const Field record_fields[] =
 {
 	{"query", FIELD_TEXT, offsetof(DlTrainRecord, query)},
+	{"options_given", FIELD_TEXT, offsetof(DlTrainRecord, options_given)},
 	{"search_path", FIELD_TEXT, offsetof(DlTrainRecord, search_path)},
 	{"timezone", FIELD_TEXT, offsetof(DlTrainRecord, timezone)},
 	{"datestyle", FIELD_TEXT, offsetof(DlTrainRecord, datestyle)},

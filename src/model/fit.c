@@ -304,6 +304,7 @@ fill_record(Fit *fit)
 	DlTrainRecord *record = &fit->model->record;
 
 	record->query = r->query;
+	record->options_given = r->options_given;
 	record->search_path = r->search_path;
 	record->timezone = r->timezone;
 	record->datestyle = r->datestyle;

@@ -120,6 +120,7 @@ typedef struct DlFitRequest
 
 	/* for the record */
 	const char *query;
+	const char *options_given;	/* a JSON object */
 	const char *search_path;
 	const char *timezone;
 	const char *datestyle;

@@ -143,7 +143,7 @@ columns(Packer *p, DlFitRequest *r)
 static void
 walk(Packer *p, DlFitRequest *r)
 {
-	const char **texts[] = {&r->target, &r->target_type, &r->split, &r->query, &r->search_path, &r->timezone,
+	const char **texts[] = {&r->target, &r->target_type, &r->split, &r->query, &r->options_given, &r->search_path, &r->timezone,
 		&r->datestyle, &r->matmul_precision, &r->weight_column, &r->left_out};
 	const char *network = r->options.network;
 	const void *map = r->label_map;

@@ -60,6 +60,7 @@ typedef struct DlTrialRecord
 typedef struct DlTrainRecord
 {
 	const char *query;			/* as given; "" for dl.fit */
+	const char *options_given;	/* a JSON object of the options that training was asked for */
 	const char *search_path;	/* the settings that the query was trained under */
 	const char *timezone;
 	const char *datestyle;

@@ -273,6 +273,7 @@ fill_request(FitState *s)
 	request->search_path = pstrdup(GetConfigOption("search_path", false, false));
 	request->timezone = pstrdup(GetConfigOption("TimeZone", false, false));
 	request->datestyle = pstrdup(GetConfigOption("DateStyle", false, false));
+	request->options_given = dl_train_options_json(&s->options);
 	request->matmul_precision = s->options.matmul_precision != NULL ? s->options.matmul_precision : "high";
 	for (int i = 1; i <= s->columns; i++)
 		if (s->mirrors[i])

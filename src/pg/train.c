@@ -176,6 +176,7 @@ read_rows(Training *t)
 	r->search_path = pstrdup(GetConfigOption("search_path", false, false));
 	r->timezone = pstrdup(GetConfigOption("TimeZone", false, false));
 	r->datestyle = pstrdup(GetConfigOption("DateStyle", false, false));
+	r->options_given = dl_train_options_json(&t->options);
 	r->matmul_precision = t->options.matmul_precision != NULL ? t->options.matmul_precision : "high";
 	dl_query_run(t->query, &receiver);
 	dl_row_encoder_finish(t->encoder, t->quiet, r);

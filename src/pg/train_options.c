@@ -13,6 +13,7 @@
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
+#include "utils/json.h"
 #include "utils/numeric.h"
 
 typedef enum OptionKind
@@ -166,6 +167,8 @@ static const Option option_table[] = {
 	{"weight_decay", OPTION_REAL, PLACE(fit.weight_decay), 0, 100, NULL, NULL},
 };
 
+StaticAssertDecl(lengthof(option_table) <= DL_TRAIN_OPTIONS, "DlTrainOptions has room for all options");
+
 void
 dl_train_options_init(DlTrainOptions *options)
 {
@@ -270,6 +273,36 @@ dl_train_options_set(DlTrainOptions *options, const char *name, const char *valu
 				wrong_value(o, value, psprintf("Valid values are: %s.", o->names()));
 			break;
 	}
+	options->said[o - option_table] = pstrdup(value);
+}
+
+char *
+dl_train_options_json(const DlTrainOptions *options)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '{');
+	for (int i = 0; i < (int) lengthof(option_table); i++)
+	{
+		const Option *o = &option_table[i];
+		const char *said = options->said[i];
+
+		if (said == NULL)
+			continue;
+		appendStringInfo(&json, "%s\"%s\": ", json.len > 1 ? ", " : "", o->name);
+		if (o->kind == OPTION_INTEGER || o->kind == OPTION_BIGINT)
+			appendStringInfo(&json, INT64_FORMAT, o->kind == OPTION_BIGINT ? parse_bigint(o, said) :
+							 (int64) parse_number(o, said, true));
+		else if (o->kind == OPTION_REAL || (o->kind == OPTION_RATE && strcmp(said, "auto") != 0))
+			appendStringInfoString(&json, float8out_internal(parse_number(o, said, false)));
+		else if (o->kind == OPTION_BOOLEAN)
+			appendStringInfoString(&json, parse_boolean(o, said) ? "true" : "false");
+		else
+			escape_json(&json, said);
+	}
+	appendStringInfoChar(&json, '}');
+	return json.data;
 }
 
 void

@@ -11,6 +11,8 @@
 #include "model/fit.h"
 #include "utils/jsonb.h"
 
+#define DL_TRAIN_OPTIONS 48		/* at most */
+
 /* Everything that is said by name, the options of the fit included; texts are palloc'd. */
 typedef struct DlTrainOptions
 {
@@ -21,6 +23,7 @@ typedef struct DlTrainOptions
 	char	   *weight_column;
 	char	   *device;
 	char	   *matmul_precision;
+	char	   *said[DL_TRAIN_OPTIONS];	/* each option as it was given; NULL: not */
 } DlTrainOptions;
 
 extern void dl_train_options_init(DlTrainOptions *options);
@@ -33,6 +36,9 @@ extern void dl_train_options_set(DlTrainOptions *options, const char *name, cons
 
 /* All keys of a document; a null value leaves the option alone. */
 extern void dl_train_options_set_jsonb(DlTrainOptions *options, Jsonb *document);
+
+/* A JSON object of what was given, which dl_train_options_set_jsonb() takes back, palloc'd. */
+extern char *dl_train_options_json(const DlTrainOptions *options);
 
 /* What can only be checked when all is known (shares of the split, device). */
 extern void dl_train_options_check(DlTrainOptions *options);

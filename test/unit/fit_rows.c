@@ -30,7 +30,7 @@ fit_begin(FitTable *t, DlTask task, int32_t target_words)
 	r->target_words = target_words;
 	r->columns = t->columns;
 	r->split = "hash";
-	r->query = r->search_path = r->timezone = r->datestyle = r->weight_column = r->left_out = "";
+	r->query = r->options_given = r->search_path = r->timezone = r->datestyle = r->weight_column = r->left_out = "";
 	r->matmul_precision = "high";
 }
 

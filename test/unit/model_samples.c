@@ -231,6 +231,7 @@ add_record(Maker *maker)
 	DlTrainRecord *record = &maker->model->record;
 
 	record->query = "SELECT \"a\", b FROM t -- caf\xc3\xa9\n";
+	record->options_given = "{\"epochs\": 5, \"effort\": \"fast\"}";
 	record->search_path = "\"$user\", public";
 	record->timezone = "Europe/Berlin";
 	record->datestyle = "ISO, DMY";

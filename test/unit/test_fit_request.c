@@ -53,6 +53,7 @@ full_request(DlArena *arena)
 	r.split_by_column = true;
 	r.split = "column part";
 	r.query = "SELECT 1";
+	r.options_given = "{}";
 	r.search_path = "public";
 	r.timezone = "UTC";
 	r.datestyle = "ISO";
