@@ -4,7 +4,8 @@
  *
  * A job is a row of dl.job.  It runs in a background worker of its own, which is connected as the role that
  * submitted it: whatever the job's query calls has that role's rights and no others.  One
- * scheduler for each database, where there is something to do, starts the workers; it ends when all jobs have.
+ * scheduler for each database, where there is something to do, starts the workers; it ends when all jobs have.  Where the server preloads
+ * the library, a launcher starts schedulers when nobody else does.
  *
  * Who is alive is told by locks, which the server takes back however a process ends:
  * a worker holds the lock of its job from before the job is running until its process ends, so a job that is
@@ -20,6 +21,7 @@
  * job_submit.c     dl.submit, dl.retry, and starting a scheduler when a transaction commits
  * job_sql.c        dl.wait, dl.cancel
  * job_list.c       dl.jobs, dl.job_log, dl.history
+ * job_launcher.c   the launcher
  * job_scheduler.c  the scheduler
  * job_worker.c     the worker of a job
  */
@@ -30,6 +32,7 @@
 
 #include "datatype/timestamp.h"
 #include "pg/compat.h"
+#include "postmaster/bgworker.h"
 #include "storage/latch.h"
 #include "utils/jsonb.h"
 
@@ -207,8 +210,11 @@ extern void dl_job_queue(DlJobQueue *queue);
 /* When this transaction commits, a scheduler looks at the queue. */
 extern void dl_scheduler_wake_at_commit(void);
 
-/* Starts a scheduler; after: the transaction that it waits for, or none.  False when no worker slot is free. */
-extern bool dl_scheduler_start(TransactionId after);
+/*
+ * Starts a scheduler; after: the transaction that it waits for, or none; notify: the process that is told how it goes on, or 0.
+ * False when no worker is free.
+ */
+extern bool dl_scheduler_start_in(Oid database, TransactionId after, int notify, BackgroundWorkerHandle **handle);
 
 /* Starts one where there is none, as after a restart of a server that does not preload the library; false when none is free. */
 extern bool dl_scheduler_ensure(void);
@@ -220,6 +226,14 @@ extern void dl_job_apply_settings(Jsonb *settings);
 /* What keeps a worker from connecting as role to this database, a message; NULL: nothing. */
 extern const char *dl_job_role_problem(Oid role);
 
+/* --- job_launcher.c --- */
+
+/* Registers the launcher, where the server preloads the library. */
+extern void dl_launcher_init(void);
+
+/* Has it start a scheduler, soon; false where there is no launcher. */
+extern bool dl_launcher_ask(Oid database);
+
 /* --- workers --- */
 
 /* What a worker finds in bgw_extra. */
@@ -230,6 +244,7 @@ typedef struct DlJobStart
 	int64		id;
 } DlJobStart;
 
+extern PGDLLEXPORT void dl_launcher_main(Datum argument);
 extern PGDLLEXPORT void dl_scheduler_main(Datum argument);
 extern PGDLLEXPORT void dl_job_main(Datum argument);
 

@@ -47,6 +47,7 @@ typedef struct Started
 	TimestampTz again;			/* the next is started */
 } Started;
 
+static bool connected;
 static Started *started;
 static int	started_count;
 static int	started_capacity;
@@ -355,6 +356,14 @@ wait_for_transaction(TransactionId xid)
 	}
 }
 
+/* The database may be gone, or take no connections: with any other status the server would start it again, for ever. */
+static void
+give_up_unless_connected(int code, Datum argument)
+{
+	if (!connected)
+		proc_exit(0);
+}
+
 void
 dl_scheduler_main(Datum argument)
 {
@@ -362,10 +371,12 @@ dl_scheduler_main(Datum argument)
 	bool		alone;
 
 	memcpy(&database, MyBgworkerEntry->bgw_extra, sizeof(database));
+	on_proc_exit(give_up_unless_connected, (Datum) 0);
 	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+	connected = true;
 	SetConfigOption("application_name", "deep_learning scheduler", PGC_USERSET, PGC_S_SESSION);
 	wait_for_transaction(DatumGetTransactionId(argument));
 
@@ -380,5 +391,7 @@ dl_scheduler_main(Datum argument)
 			break;
 		wait_for_latch(wait < 0 ? LOOK_AGAIN_MS : wait);
 	}
+	if (alone && ShutdownRequestPending)
+		(void) dl_launcher_ask(MyDatabaseId);
 	proc_exit(0);
 }

@@ -48,7 +48,7 @@ static bool pending;			/* this transaction may have put jobs into the queue */
 static Latch *wake;				/* of the scheduler that is there */
 
 bool
-dl_scheduler_start(TransactionId after)
+dl_scheduler_start_in(Oid database, TransactionId after, int notify, BackgroundWorkerHandle **handle)
 {
 	BackgroundWorker worker = {
 		.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION,
@@ -56,14 +56,25 @@ dl_scheduler_start(TransactionId after)
 		/* after an error, and when a crash has restarted the server: then there are jobs to start again */
 		.bgw_restart_time = 1,
 		.bgw_main_arg = TransactionIdGetDatum(after),
+		.bgw_notify_pid = notify,
 	};
 
-	snprintf(worker.bgw_name, BGW_MAXLEN, "deep_learning scheduler of database %u", MyDatabaseId);
+	snprintf(worker.bgw_name, BGW_MAXLEN, "deep_learning scheduler of database %u", database);
 	snprintf(worker.bgw_type, BGW_MAXLEN, "deep_learning scheduler");
 	snprintf(worker.bgw_library_name, BGW_MAXLEN, "deep_learning");
 	snprintf(worker.bgw_function_name, BGW_MAXLEN, "dl_scheduler_main");
-	memcpy(worker.bgw_extra, &MyDatabaseId, sizeof(MyDatabaseId));
-	return RegisterDynamicBackgroundWorker(&worker, NULL);
+	memcpy(worker.bgw_extra, &database, sizeof(database));
+	return RegisterDynamicBackgroundWorker(&worker, handle);
+}
+
+/* In this database.  Where no worker is free, the launcher tries again. */
+static bool
+start_scheduler(TransactionId after)
+{
+	if (dl_scheduler_start_in(MyDatabaseId, after, 0, NULL))
+		return true;
+	(void) dl_launcher_ask(MyDatabaseId);
+	return false;
 }
 
 bool
@@ -74,7 +85,7 @@ dl_scheduler_ensure(void)
 	if (RecoveryInProgress())
 		return false;
 	dl_job_holders(&holders);
-	return dl_scheduler_pid(&holders) != 0 || dl_scheduler_start(InvalidTransactionId);
+	return dl_scheduler_pid(&holders) != 0 || start_scheduler(InvalidTransactionId);
 }
 
 static void
@@ -89,10 +100,10 @@ before_commit(void)
 	process = pid == 0 ? NULL : BackendPidGetProc(pid);
 	if (process != NULL)
 		wake = &process->procLatch;
-	else if (!dl_scheduler_start(GetTopTransactionIdIfAny()))
+	else if (!start_scheduler(GetTopTransactionIdIfAny()))
 		ereport(NOTICE,
 				(errmsg("no background worker is free, so the job waits"),
-				 errhint("See the setting max_worker_processes; dl.jobs tries to start one again.")));
+				 errhint("See the setting max_worker_processes.")));
 }
 
 static void
