@@ -23,6 +23,7 @@
 #include "utils/wait_event.h"
 
 #define MOST_NOTICES 64
+#define MOST_PROGRESS 64		/* that wait to be polled; then the oldest are lost */
 
 struct DlCompute
 {
@@ -45,8 +46,9 @@ struct DlCompute
 
 	pthread_mutex_t mutex;		/* protects what follows */
 	bool		finished;
-	bool		has_progress;
-	DlFitProgress progress;
+	uint32		progress_count;	/* ever; each at its number modulo MOST_PROGRESS */
+	uint32		progress_read;
+	DlFitProgress progress[MOST_PROGRESS];
 	int			notice_count;
 	int			notice_read;
 	DlComputeNotice notices[MOST_NOTICES];
@@ -152,8 +154,9 @@ on_progress(void *context, const DlFitProgress *progress)
 	DlCompute  *c = context;
 
 	pthread_mutex_lock(&c->mutex);
-	c->progress = *progress;
-	c->has_progress = true;
+	c->progress[c->progress_count++ % MOST_PROGRESS] = *progress;
+	if (c->progress_count - c->progress_read > MOST_PROGRESS)
+		c->progress_read = c->progress_count - MOST_PROGRESS;
 	pthread_mutex_unlock(&c->mutex);
 	wake(c);
 }
@@ -231,13 +234,13 @@ dl_compute_poll(DlCompute *c, DlFitProgress *progress, bool *has_progress, DlCom
 
 	(void) ignored;
 	pthread_mutex_lock(&c->mutex);
-	*has_progress = c->has_progress;
-	*progress = c->progress;
-	c->has_progress = false;
+	*has_progress = c->progress_read != c->progress_count;
+	if (*has_progress)
+		*progress = c->progress[c->progress_read++ % MOST_PROGRESS];
 	*has_notice = c->notice_read < c->notice_count;
 	if (*has_notice)
 		*notice = c->notices[c->notice_read++];
-	finished = c->finished && c->notice_read >= c->notice_count;
+	finished = c->finished && c->notice_read >= c->notice_count && c->progress_read == c->progress_count;
 	pthread_mutex_unlock(&c->mutex);
 	return finished;
 }

@@ -42,8 +42,8 @@ extern DlStatus dl_compute_start(DlCompute *compute, const DlFitRequest *request
 extern int	dl_compute_event_fd(const DlCompute *compute);
 
 /*
- * What happened since the last poll: the latest progress if *has_progress, and
- * up to one notice if *has_notice (poll again for more).  True when the thread
+ * What happened: the next progress if *has_progress, and up to one notice if *has_notice, in their
+ * order (poll again for more before waiting).  True when the thread
  * has finished.
  */
 extern bool dl_compute_poll(DlCompute *compute, DlFitProgress *progress, bool *has_progress,

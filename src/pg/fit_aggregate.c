@@ -294,7 +294,7 @@ train(FitState *s)
 	struct varlena *value;
 
 	fill_request(s);
-	dl_training_run(s->training, &s->request, true, &result);
+	dl_training_run(s->training, &s->request, true, NULL, &result);
 	if (result.fit.length > DL_SAFETENSORS_MAX_BYTES)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),

@@ -13,6 +13,7 @@
 #include "miscadmin.h"
 
 #include "pg/compat.h"
+#include "pg/job.h"
 #include "pg/model_cache.h"
 #include "pg/score_plan.h"
 #include "pg/settings.h"
@@ -30,6 +31,7 @@ _PG_init(void)
 	dl_settings_init();
 	dl_model_cache_init();
 	dl_shared_cache_init();
+	dl_launcher_init();
 	dl_score_node_init();
 	dl_score_plan_init();
 

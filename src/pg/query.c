@@ -10,6 +10,7 @@
 #include "pg/query.h"
 
 #include "access/xact.h"
+#include "catalog/pg_class.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
@@ -20,6 +21,7 @@
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/varlena.h"
@@ -147,6 +149,22 @@ plan(const char *text)
 	result = pg_plan_query(analyze(text), text, 0, NULL);
 	error_context_stack = callback.previous;
 	return result;
+}
+
+void
+dl_query_check(const char *text)
+{
+	char	   *table = query_of_table(text);
+	PlannedStmt *planned = plan(table != NULL ? table : text);
+	ListCell   *cell;
+
+	foreach(cell, planned->relationOids)
+		if (get_rel_persistence(lfirst_oid(cell)) == RELPERSISTENCE_TEMP)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("the query reads the temporary table \"%s\", which no other session can see",
+							get_rel_name(lfirst_oid(cell))),
+					 errhint("Train in this session, with dl.train, or make it an ordinary table.")));
 }
 
 void

@@ -23,4 +23,7 @@ typedef struct DlQueryReceiver
 /* Errors of the query itself are PostgreSQL's own. */
 extern void dl_query_run(const char *query, const DlQueryReceiver *receiver);
 
+/* Raises the errors of planning it, and of a query that another session could not run: one on temporary tables. */
+extern void dl_query_check(const char *query);
+
 #endif							/* DL_PG_QUERY_H */

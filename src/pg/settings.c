@@ -18,8 +18,14 @@
 
 #define MOST_BATCH_ROWS 65536
 
+#define MOST_JOBS 1024
+#define MOST_RESTARTS 1000000
+
 static int	batch_rows;
 static bool batched_scoring;
+static int	job_restarts;
+static int	max_jobs;
+static int	max_jobs_per_role;
 static int	max_training_memory;
 static bool require_batched_scoring;
 static int	threads;
@@ -42,6 +48,27 @@ dl_settings_init(void)
 							 &batched_scoring,
 							 true,
 							 PGC_USERSET, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("deep_learning.job_restarts",
+							"Sets how often a job is started again after its worker was lost.",
+							"A worker is lost when the server stops or crashes, or somebody terminates it.",
+							&job_restarts,
+							10, 0, MOST_RESTARTS,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("deep_learning.max_jobs",
+							"Sets how many background jobs run at once, in all databases.",
+							"Others wait.  Each takes one of max_worker_processes.",
+							&max_jobs,
+							2, 0, MOST_JOBS,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("deep_learning.max_jobs_per_role",
+							"Sets how many background jobs of one role run at once, in all databases.",
+							"0 means as many as deep_learning.max_jobs.",
+							&max_jobs_per_role,
+							0, 0, MOST_JOBS,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("deep_learning.max_training_memory",
 							"Sets the highest effective value of deep_learning.training_memory.",
@@ -113,4 +140,22 @@ bool
 dl_setting_training_worker(void)
 {
 	return training_worker;
+}
+
+int
+dl_setting_job_restarts(void)
+{
+	return job_restarts;
+}
+
+int
+dl_setting_max_jobs(void)
+{
+	return max_jobs;
+}
+
+int
+dl_setting_max_jobs_per_role(void)
+{
+	return max_jobs_per_role > 0 ? Min(max_jobs_per_role, max_jobs) : max_jobs;
 }

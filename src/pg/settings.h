@@ -27,4 +27,11 @@ extern int	dl_setting_threads(void);
 /* Whether training computes in a background worker. */
 extern bool dl_setting_training_worker(void);
 
+/* How often a job is started again after its worker was lost. */
+extern int	dl_setting_job_restarts(void);
+
+/* Background jobs that run at once in all databases, of all roles and of one. */
+extern int	dl_setting_max_jobs(void);
+extern int	dl_setting_max_jobs_per_role(void);
+
 #endif							/* DL_PG_SETTINGS_H */

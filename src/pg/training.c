@@ -46,6 +46,10 @@ struct DlTraining
 
 	/* in the session */
 	DlCompute  *compute;
+
+	/* while it runs */
+	const DlTrainingWatch *watch;
+	DlProgressLine line;
 };
 
 static void
@@ -261,9 +265,27 @@ keep_result(DlTraining *t, const DlFitResult *fit, const char *metric, const cha
 	MemoryContextSwitchTo(old);
 }
 
+static void
+show_progress(DlTraining *t, const DlFitProgress *progress)
+{
+	if (t->watch != NULL)
+		t->watch->progress(t->watch->context, progress);
+	else
+		dl_progress_show(&t->line, progress);
+}
+
+/* Between two waits. */
+static void
+look(const DlTraining *t)
+{
+	look_around();
+	if (t->watch != NULL)
+		t->watch->look(t->watch->context);
+}
+
 /* Handles one message; true for the result. */
 static bool
-handle_message(DlTraining *t, const char *data, Size length, DlProgressLine *line, bool quiet, DlTrainingResult *result)
+handle_message(DlTraining *t, const char *data, Size length, bool quiet, DlTrainingResult *result)
 {
 	const char *body = data + 1;
 
@@ -275,7 +297,7 @@ handle_message(DlTraining *t, const char *data, Size length, DlProgressLine *lin
 
 				memcpy(&message, body, sizeof(message));
 				message.progress.metric = message.metric;
-				dl_progress_show(line, &message.progress);
+				show_progress(t, &message.progress);
 				return false;
 			}
 		case DL_MESSAGE_NOTICE:
@@ -304,7 +326,7 @@ handle_message(DlTraining *t, const char *data, Size length, DlProgressLine *lin
 }
 
 static void
-run_in_worker(DlTraining *t, const DlFitRequest *request, DlProgressLine *line, bool quiet, DlTrainingResult *result)
+run_in_worker(DlTraining *t, const DlFitRequest *request, bool quiet, DlTrainingResult *result)
 {
 	DlArena    *arena = dl_arena_for_context(CurrentMemoryContext, 0);
 	DlError		error;
@@ -323,19 +345,19 @@ run_in_worker(DlTraining *t, const DlFitRequest *request, DlProgressLine *line, 
 		if (got == SHM_MQ_DETACHED)
 			worker_is_gone(t);
 		if (got == SHM_MQ_SUCCESS)
-			done = handle_message(t, data, length, line, quiet, result);
+			done = handle_message(t, data, length, quiet, result);
 		else
 		{
 			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, LOOK_AGAIN_MS, PG_WAIT_EXTENSION);
 			ResetLatch(MyLatch);
 		}
-		look_around();
+		look(t);
 	}
 	result->in_worker = true;
 }
 
 static void
-run_in_session(DlTraining *t, const DlFitRequest *request, DlProgressLine *line, bool quiet, DlTrainingResult *result)
+run_in_session(DlTraining *t, const DlFitRequest *request, bool quiet, DlTrainingResult *result)
 {
 	const DlFitResult *fit;
 	DlError		error;
@@ -353,14 +375,14 @@ run_in_session(DlTraining *t, const DlFitRequest *request, DlProgressLine *line,
 		if (has_notice)
 			show_notice(&notice, quiet);
 		if (has_progress)
-			dl_progress_show(line, &progress);
-		if (!finished && !has_notice)
+			show_progress(t, &progress);
+		if (!finished && !has_notice && !has_progress)
 		{
 			(void) WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 									 dl_compute_event_fd(t->compute), LOOK_AGAIN_MS, PG_WAIT_EXTENSION);
 			ResetLatch(MyLatch);
 		}
-		look_around();
+		look(t);
 	}
 	DL_CHECK(dl_compute_finish(t->compute, &fit, &error), &error);
 	keep_result(t, fit, fit->metric, fit->metric_part, fit->bytes, result);
@@ -368,14 +390,16 @@ run_in_session(DlTraining *t, const DlFitRequest *request, DlProgressLine *line,
 }
 
 void
-dl_training_run(DlTraining *t, const DlFitRequest *request, bool quiet, DlTrainingResult *result)
+dl_training_run(DlTraining *t, const DlFitRequest *request, bool quiet, const DlTrainingWatch *watch,
+				DlTrainingResult *result)
 {
-	DlProgressLine line = {.quiet = quiet};
-
 	memset(result, 0, sizeof(*result));
+	t->watch = watch;
+	t->line = (DlProgressLine) {.quiet = quiet};
 	if (t->compute != NULL)
-		run_in_session(t, request, &line, quiet, result);
+		run_in_session(t, request, quiet, result);
 	else
-		run_in_worker(t, request, &line, quiet, result);
-	dl_progress_finish(&line);
+		run_in_worker(t, request, quiet, result);
+	if (watch == NULL)
+		dl_progress_finish(&t->line);
 }

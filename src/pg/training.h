@@ -32,11 +32,20 @@ extern DlTraining *dl_training_begin(bool allow_worker, Size memory);
 /* Where a row encoder puts its records. */
 extern DlRowSink dl_training_sink(DlTraining *training);
 
+/* Who looks on, from the main thread, outside of any code of the library. */
+typedef struct DlTrainingWatch
+{
+	void	   *context;
+	void		(*progress) (void *context, const DlFitProgress *progress);
+	void		(*look) (void *context);	/* at least ten times a second; may raise */
+} DlTrainingWatch;
+
 /*
- * Trains, with a NOTICE for each epoch unless quiet; errors of the training
- * are raised.  Answers cancel, and notices a client that is gone.
+ * Trains; errors of the training are raised.  What is worth a line goes to watch, or without
+ * one is a NOTICE for each epoch, unless quiet.  Answers cancel, and notices a client that is gone.
  */
-extern void dl_training_run(DlTraining *training, const DlFitRequest *request, bool quiet, DlTrainingResult *result);
+extern void dl_training_run(DlTraining *training, const DlFitRequest *request, bool quiet, const DlTrainingWatch *watch,
+							DlTrainingResult *result);
 
 /* Ends it early or after run; also happens when the context goes. */
 extern void dl_training_end(DlTraining *training);

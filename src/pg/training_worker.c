@@ -173,7 +173,7 @@ watch(Worker *w)
 			tell(w, DL_MESSAGE_NOTICE, &notice, sizeof(notice), NULL, 0);
 		if (has_progress)
 			forward_progress(w, &progress);
-		if (!finished && !has_notice)
+		if (!finished && !has_notice && !has_progress)
 		{
 			(void) WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_EXIT_ON_PM_DEATH,
 									 dl_compute_event_fd(w->compute), -1L, PG_WAIT_EXTENSION);

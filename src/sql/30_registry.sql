@@ -143,7 +143,7 @@ COMMENT ON COLUMN dl.versions.value IS 'of metric, on the rows that metric_part 
 COMMENT ON COLUMN dl.versions.seconds IS 'how long the training took; NULL after dl.put';
 COMMENT ON COLUMN dl.versions.created_by IS 'the role that trained or stored it';
 COMMENT ON COLUMN dl.versions.metric_part IS 'the rows that value was measured on: test, validation or train';
-COMMENT ON COLUMN dl.versions.trained_on IS 'worker, session, or import (dl.put)';
+COMMENT ON COLUMN dl.versions.trained_on IS 'worker, session, job, or import (dl.put)';
 
 CREATE VIEW dl.grants AS SELECT * FROM dl.list_grants();
 COMMENT ON VIEW dl.grants IS 'rights on the models that you administer; the owner is not listed';

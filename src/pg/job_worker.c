@@ -1,0 +1,435 @@
+/*
+ * job_worker.c
+ *    The background worker of one job.
+ *
+ * It is connected as the role that submitted the job, for good: there is no other role to go back to.  In order:
+ * take the job's lock and claim it; read the rows and commit; compute on a thread, without a transaction or a snapshot;
+ * store the model and the end of the job in one transaction.  So the job has succeeded exactly when the model is there.
+ *
+ * While it computes, the main thread waits on its latch and on the thread, answers interrupts, and once a second
+ * writes down what there is to tell.  It ends by itself when its row or its role is gone, as when the extension is dropped.
+ *
+ * Cancel (SIGINT) ends the job as cancelled, any other error as failed.  Where the process is terminated, or the
+ * server goes down, the row says "running" still, and whoever finds the lock free knows better.
+ */
+#include "pg/job.h"
+
+#include <math.h>
+
+#include "access/xact.h"
+#include "lib/stringinfo.h"
+#include "libpq/pqsignal.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/guc.h"
+#include "utils/json.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "pg/compat.h"
+#include "pg/settings.h"
+#include "pg/train_run.h"
+
+#define WRITE_EVERY_MS 1000
+#define MOST_EPOCHS 1024		/* that wait to be written */
+#define MOST_LINES 100			/* of notices, of one attempt */
+
+typedef struct Line
+{
+	const char *level;
+	char	   *message;
+	char	   *detail;
+	char	   *hint;
+} Line;
+
+typedef struct JobRun
+{
+	DlJob		job;
+	DlTrainRun	train;
+	MemoryContext context;
+	TimestampTz written_at;
+	int			epochs_written;
+	int			epoch_count;
+	DlJobEpoch	epochs[MOST_EPOCHS];
+} JobRun;
+
+static JobRun *current;
+static emit_log_hook_type previous_log_hook;
+static int	log_level;			/* what log_min_messages was */
+static int	line_count;
+static int	lines_written;
+static Line lines[MOST_LINES];
+
+/* Nobody reads this process's notices but the log of the job. */
+static void
+keep_line(ErrorData *error)
+{
+	if ((error->elevel == NOTICE || error->elevel == WARNING) && current != NULL)
+	{
+		if (line_count < MOST_LINES && error->message != NULL)
+		{
+			Line	   *line = &lines[line_count];
+
+			line->level = error->elevel == NOTICE ? "notice" : "warning";
+			line->message = MemoryContextStrdup(current->context, error->message);
+			line->detail = error->detail == NULL ? NULL : MemoryContextStrdup(current->context, error->detail);
+			line->hint = error->hint == NULL ? NULL : MemoryContextStrdup(current->context, error->hint);
+			line_count++;
+		}
+		error->output_to_server = log_level != LOG && error->elevel >= log_level;
+	}
+	if (previous_log_hook != NULL)
+		previous_log_hook(error);
+}
+
+static void
+listen_to_notices(void)
+{
+	log_level = log_min_messages;
+	previous_log_hook = emit_log_hook;
+	emit_log_hook = keep_line;
+	if (log_min_messages > NOTICE || log_min_messages == LOG)
+		SetConfigOption("log_min_messages", "notice", PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+/* A transaction of ours: whatever the role's defaults are, it writes, and waits for nobody's snapshot. */
+static void
+begin(void)
+{
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	XactIsoLevel = XACT_READ_COMMITTED;
+	XactReadOnly = false;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	MemoryContextSwitchTo(current->context);
+}
+
+static void
+end(void)
+{
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(current->context);
+	pgstat_report_stat(false);
+}
+
+static void
+stop_computing(int code, Datum argument)
+{
+	if (current != NULL && current->train.training != NULL)
+		dl_training_end(current->train.training);
+}
+
+/* In the transaction that is open. */
+static void
+write_down(void)
+{
+	for (; lines_written < line_count; lines_written++)
+	{
+		const Line *line = &lines[lines_written];
+
+		dl_job_log(current->job.id, line->level, line->message, line->detail, line->hint, NULL);
+	}
+	dl_job_add_epochs(current->job.id, current->job.attempts, current->epochs_written, current->epoch_count, current->epochs);
+}
+
+static void
+written(void)
+{
+	current->epochs_written += current->epoch_count;
+	current->epoch_count = 0;
+	current->written_at = GetCurrentTimestamp();
+}
+
+static void
+end_as_unwanted(void)
+{
+	ereport(LOG,
+			(errmsg("job " INT64_FORMAT " ends, because it is not wanted any more", current->job.id)));
+	proc_exit(0);
+}
+
+/* No error, for there is no row that could say so. */
+static void
+end_unless_wanted(void)
+{
+	if (!dl_jobs_exist() || !SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(GetUserId())) ||
+		!dl_job_runs(current->job.id, current->job.attempts))
+		end_as_unwanted();
+}
+
+static void
+write_while_computing(void)
+{
+	begin();
+	/* losing the last second in a crash does no harm */
+	(void) set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+	end_unless_wanted();
+	write_down();
+	end();
+	written();
+}
+
+static void
+on_progress(void *context, const DlFitProgress *progress)
+{
+	JobRun	   *run = context;
+	DlJobEpoch *e;
+
+	if (run->epoch_count == MOST_EPOCHS)
+		return;
+	e = &run->epochs[run->epoch_count++];
+	e->member = progress->member;
+	e->members = progress->members;
+	e->epoch = progress->epoch.epoch;
+	e->epochs = progress->epochs;
+	e->learning_rate = progress->epoch.learning_rate;
+	e->training_loss = progress->epoch.training_loss;
+	e->validation_loss = progress->epoch.validation_loss;
+	e->measure = progress->epoch.measure;
+	e->best = progress->epoch.best;
+}
+
+static void
+on_look(void *context)
+{
+	JobRun	   *run = context;
+
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+	if (TimestampDifferenceExceeds(run->written_at, GetCurrentTimestamp(), WRITE_EVERY_MS))
+		write_while_computing();
+}
+
+/* True when the job is ours now. */
+static bool
+claim(int64 id)
+{
+	DlJobHolders holders;
+	bool		mine;
+
+	begin();
+	dl_start_lock();
+	dl_job_holders(&holders);
+	mine = dl_jobs_running(&holders, InvalidOid) < dl_setting_max_jobs() &&
+		dl_jobs_running(&holders, GetUserId()) < dl_setting_max_jobs_per_role() && dl_job_lock(id);
+	dl_start_unlock();
+	mine = mine && dl_jobs_exist() && dl_job_claim(id, &current->job);
+	if (mine && current->job.owner != GetUserId())
+		elog(ERROR, "job " INT64_FORMAT " belongs to another role", id);
+	end();
+	return mine;
+}
+
+static char *
+argument_text(const char *key)
+{
+	JsonbValue	buffer;
+	JsonbValue *value = getKeyJsonValueFromContainer(&current->job.arguments->root, key, (int) strlen(key), &buffer);
+
+	if (value == NULL || value->type != jbvString)
+		elog(ERROR, "job " INT64_FORMAT " has no argument \"%s\"", current->job.id, key);
+	return pnstrdup(value->val.string.val, value->val.string.len);
+}
+
+static void
+take_arguments(DlTrainRun *train)
+{
+	Jsonb	   *arguments = current->job.arguments;
+	JsonbValue	buffer;
+	JsonbValue *value = getKeyJsonValueFromContainer(&arguments->root, "quiet", 5, &buffer);
+
+	train->name = current->job.model;
+	train->query = argument_text("query");
+	train->target = argument_text("target");
+	train->quiet = value != NULL && value->type == jbvBool && value->val.boolean;
+	train->where = "job";
+	dl_train_options_init(&train->options);
+	value = getKeyJsonValueFromContainer(&arguments->root, "options", 7, &buffer);
+	if (value != NULL)
+		dl_train_options_set_jsonb(&train->options, JsonbValueToJsonb(value));
+}
+
+static void
+read_rows(DlTrainRun *train)
+{
+	pgstat_report_activity(STATE_RUNNING, psprintf("job " INT64_FORMAT ": reading rows for model \"%s\"", current->job.id,
+												   train->name));
+	begin();
+	dl_job_apply_settings(current->job.settings);
+	take_arguments(train);
+	dl_train_run_begin(train);
+	dl_train_run_read(train, false);
+	end();
+
+	/* the query may have let go of it */
+	begin();
+	if (!dl_job_lock(current->job.id))
+		end_as_unwanted();
+	end();
+}
+
+static void
+compute(DlTrainRun *train)
+{
+	DlTrainingWatch watch = {current, on_progress, on_look};
+
+	pgstat_report_activity(STATE_RUNNING, psprintf("job " INT64_FORMAT ": training model \"%s\"", current->job.id, train->name));
+	current->written_at = GetCurrentTimestamp();
+	dl_train_run_compute(train, &watch);
+}
+
+static void
+append_number(StringInfo text, const char *key, double value)
+{
+	if (isfinite(value))
+		appendStringInfo(text, ", \"%s\": %.17g", key, value);
+	else
+		appendStringInfo(text, ", \"%s\": null", key);
+}
+
+/* The row that dl.train gives. */
+static Jsonb *
+result_of(const DlTrainRun *train, const DlRegistryStored *stored)
+{
+	const DlFitResult *fit = &train->result.fit;
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfo(&text, "{\"version\": %d, \"task\": \"%s\", \"rows\": " INT64_FORMAT ", \"skipped\": " INT64_FORMAT
+					 ", \"epochs\": %d, \"metric\": ", stored->version, dl_task_name(train->request.task), (int64) fit->rows,
+					 (int64) train->request.skipped, fit->epochs);
+	escape_json(&text, fit->metric);
+	append_number(&text, "value", fit->value);
+	append_number(&text, "seconds", rint(train->seconds * 1000) / 1000);
+	appendStringInfo(&text, ", \"deployed\": %s, \"reason\": ", stored->deployed ? "true" : "false");
+	escape_json(&text, stored->reason);
+	appendStringInfoChar(&text, '}');
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text.data)));
+}
+
+static void
+store(DlTrainRun *train)
+{
+	DlRegistryStored stored;
+	DlJobEnd	job_end = {.state = "succeeded"};
+
+	pgstat_report_activity(STATE_RUNNING, psprintf("job " INT64_FORMAT ": storing model \"%s\"", current->job.id, train->name));
+	begin();
+	end_unless_wanted();
+	dl_train_run_store(train, &stored);
+	job_end.message = psprintf("version %d of model \"%s\" is %s: %s", stored.version, train->name,
+							   stored.deployed ? "deployed" : "stored, not deployed", stored.reason);
+	job_end.version = stored.version;
+	job_end.result = result_of(train, &stored);
+	write_down();
+	if (!dl_job_end(current->job.id, current->job.attempts, &job_end))
+		elog(ERROR, "job " INT64_FORMAT " is no longer running", current->job.id);
+	end();
+}
+
+/* Ends the job by the error that was just caught. */
+static void
+record_error(void)
+{
+	ErrorData  *error;
+	bool		cancelled;
+	DlJobEnd	job_end = {0};
+
+	MemoryContextSwitchTo(current->context);
+	error = CopyErrorData();
+	EmitErrorReport();
+	FlushErrorState();
+	/* what is to be written now is not to be cancelled once more */
+	pqsignal(SIGINT, SIG_IGN);
+	QueryCancelPending = false;
+	AbortOutOfAnyTransaction();
+	MemoryContextSwitchTo(current->context);
+	stop_computing(0, (Datum) 0);
+	current->train.training = NULL;
+
+	cancelled = error->sqlerrcode == ERRCODE_QUERY_CANCELED;
+	job_end.state = cancelled ? "cancelled" : "failed";
+	job_end.level = cancelled ? "info" : "error";
+	job_end.sqlstate = pstrdup(unpack_sql_state(error->sqlerrcode));
+	job_end.message = error->message;
+	job_end.detail = error->detail;
+	job_end.hint = error->hint;
+	job_end.context = error->context;
+	begin();
+	if (dl_jobs_exist())
+	{
+		write_down();
+		(void) dl_job_end(current->job.id, current->job.attempts, &job_end);
+	}
+	end();
+}
+
+static void
+add_context(void *argument)
+{
+	errcontext("background job " INT64_FORMAT, current->job.id);
+}
+
+static void
+run_job(void)
+{
+	DlTrainRun *train = &current->train;
+	ErrorContextCallback callback = {.previous = error_context_stack, .callback = add_context};
+
+	error_context_stack = &callback;
+	PG_TRY();
+	{
+		if (strcmp(current->job.kind, "train") != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("unknown kind of job: \"%s\"", current->job.kind)));
+		read_rows(train);
+		compute(train);
+		train->training = NULL;
+		store(train);
+	}
+	PG_CATCH();
+	{
+		record_error();
+	}
+	PG_END_TRY();
+	error_context_stack = callback.previous;
+}
+
+void
+dl_job_main(Datum argument)
+{
+	DlJobStart	start;
+	char		name[NAMEDATALEN];
+
+	memcpy(&start, MyBgworkerEntry->bgw_extra, sizeof(start));
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGINT, StatementCancelHandler);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnectionByOid(start.database, start.role, 0);
+	snprintf(name, sizeof(name), "deep_learning job " INT64_FORMAT, start.id);
+	SetConfigOption("application_name", name, PGC_USERSET, PGC_S_SESSION);
+
+	current = MemoryContextAllocZero(TopMemoryContext, sizeof(JobRun));
+	current->context = AllocSetContextCreate(TopMemoryContext, "deep_learning job", ALLOCSET_DEFAULT_SIZES);
+	before_shmem_exit(stop_computing, (Datum) 0);
+	if (claim(start.id))
+	{
+		listen_to_notices();
+		run_job();
+	}
+	proc_exit(0);
+}

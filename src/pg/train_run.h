@@ -1,0 +1,52 @@
+/*
+ * train_run.h
+ *    From a query to a version in the registry, in the steps that dl.train and a
+ *    background job have in common.
+ *
+ * dl.train takes all steps in the caller's transaction.  A job reads in one transaction, computes in
+ * none, and stores in another; so what a step leaves for the next lives in the memory context that
+ * was current when the run was begun, and needs no transaction.
+ */
+#ifndef DL_PG_TRAIN_RUN_H
+#define DL_PG_TRAIN_RUN_H
+
+#include "postgres.h"
+
+#include "pg/registry.h"
+#include "pg/train_options.h"
+#include "pg/training.h"
+#include "portability/instr_time.h"
+
+typedef struct DlTrainRun
+{
+	/* what is asked for: set by the caller, from dl_train_run_begin() to the end */
+	const char *name;
+	const char *query;
+	const char *target;
+	bool		quiet;
+	const char *where;			/* dl.versions.trained_on; NULL: worker or session, as it comes */
+	DlTrainOptions options;
+
+	DlTraining *training;
+	DlRowEncoder *encoder;
+	DlArena    *arena;
+	DlFitRequest request;
+	DlTrainingResult result;
+	DlRegistryDeployed deployed;
+	instr_time	started;
+	double		seconds;
+} DlTrainRun;
+
+/* Checks what can be checked before a row is read: the right on the model, the options, the network. */
+extern void dl_train_run_begin(DlTrainRun *run);
+
+/* Reads the rows, and the deployed model.  allow_worker: a worker may compute. */
+extern void dl_train_run_read(DlTrainRun *run, bool allow_worker);
+
+/* Trains; watch may be NULL.  Needs no transaction. */
+extern void dl_train_run_compute(DlTrainRun *run, const DlTrainingWatch *watch);
+
+/* Stores a new version. */
+extern void dl_train_run_store(DlTrainRun *run, DlRegistryStored *stored);
+
+#endif							/* DL_PG_TRAIN_RUN_H */
