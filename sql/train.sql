@@ -155,6 +155,16 @@ SELECT value > 0.3 AS bad
 FROM dl.train('train_no_weights', 'SELECT x, y, part FROM poisoned', 'y', split_column => 'part', network => 'dense(16, relu)',
 			  epochs => 100, learning_rate => 0.02, batch_size => 32, early_stopping => 0, seed => 1, quiet => true);
 
+-- A window: a condition, or the time before now of the column that tells times.
+CREATE TABLE timed AS SELECT i AS x, i % 7 + 0.5 AS y, now() - i * interval '1 day' AS at FROM generate_series(1, 300) i;
+SELECT rows, version FROM dl.train('train_window', 'timed', 'y', network => 'dense(4)', epochs => 1, quiet => true,
+								   options => '{"training_window": "99.5 days"}');
+SELECT rows, version FROM dl.train('train_window', 'SELECT x, y FROM timed; ', 'y', network => 'dense(4)', epochs => 1, quiet => true,
+								   options => '{"training_window": "x BETWEEN 101 AND 250 -- the middle"}');
+SELECT dl.train('train_window', 'SELECT x, y FROM timed', 'y', options => '{"training_window": "1 year"}');
+SELECT dl.train('train_window', 'SELECT *, at::date AS day FROM timed', 'y', options => '{"training_window": "P1Y"}');
+SELECT dl.fit(t, y, options => '{"training_window": "x > 1"}') FROM timed t;
+
 -- Options: as arguments, as one document, and both (then the argument holds).
 SELECT epochs
 FROM dl.train('train_options', 'SELECT x, z, y FROM roles', 'y', network => 'dense(8, relu)', quiet => true,

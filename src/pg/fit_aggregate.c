@@ -142,6 +142,11 @@ create_state(FunctionCallInfo fcinfo, MemoryContext context, Datum features)
 	if (PG_NARGS() > 3 && !PG_ARGISNULL(3))
 		dl_train_options_set_jsonb(&s->options, PG_GETARG_JSONB_P(3));
 	dl_train_options_check(&s->options);
+	if (s->options.training_window != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"training_window\" is for trainings from a query only"),
+				 errhint("Say it in the WHERE clause, or with FILTER.")));
 	tupdesc = describe(fcinfo, s, features);
 	s->arena = dl_arena_for_context(s->context, dl_setting_training_memory());
 	s->training = dl_training_begin(false, Max(LEAST_MEMORY, dl_setting_training_memory() / (Size) live_states));

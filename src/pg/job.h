@@ -111,11 +111,12 @@ typedef struct DlJobNew
 	Jsonb	   *arguments;
 	Jsonb	   *settings;
 	const char *requested_by;
+	Oid			owner;			/* InvalidOid: the current user */
 	int			priority;
 	TimestampTz not_before;		/* DT_NOBEGIN: none */
 } DlJobNew;
 
-/* Puts a job of the current user's into the queue; a scheduler finds it when the transaction has committed. */
+/* Puts a job into the queue; a scheduler finds it when the transaction has committed. */
 extern int64 dl_job_add(const DlJobNew *job);
 
 /* As it is committed now; false when there is none, or the current user may not see it. */
@@ -205,6 +206,14 @@ typedef struct DlJobQueue
 /* In the current context. */
 extern void dl_job_queue(DlJobQueue *queue);
 
+/* --- job_list.c --- */
+
+/*
+ * The rows of a statement, read as the extension's owner, whose owner the current user is a member of.  Its first columns are the owner's oid,
+ * name and cluster, and xmin; what follows is the result, with the owner's name at owner_column (from 0).  $1 is 0.
+ */
+extern Datum dl_list_of_roles(FunctionCallInfo fcinfo, const char *sql, int owner_column);
+
 /* --- job_submit.c --- */
 
 /* When this transaction commits, a scheduler looks at the queue. */
@@ -230,6 +239,8 @@ extern const char *dl_job_role_problem(Oid role);
 
 /* Registers the launcher, where the server preloads the library. */
 extern void dl_launcher_init(void);
+
+extern bool dl_launcher_is_there(void);
 
 /* Has it start a scheduler, soon; false where there is no launcher. */
 extern bool dl_launcher_ask(Oid database);

@@ -123,6 +123,12 @@ note_asked(Oid database)
 }
 
 bool
+dl_launcher_is_there(void)
+{
+	return find_shared() != NULL;
+}
+
+bool
 dl_launcher_ask(Oid database)
 {
 	Latch	   *latch;

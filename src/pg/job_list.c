@@ -88,6 +88,23 @@ list(FunctionCallInfo fcinfo, const char *sql, int64 id, Complete complete, void
 	return (Datum) 0;
 }
 
+/* context: the number of the column for the owner. */
+static void
+complete_owner(Oid owner, bool mine, Datum *values, bool *nulls, void *context)
+{
+	int			column = *(int *) context;
+
+	nulls[column] = !OidIsValid(owner);
+	if (OidIsValid(owner))
+		values[column] = DirectFunctionCall1(namein, CStringGetDatum(GetUserNameFromId(owner, false)));
+}
+
+Datum
+dl_list_of_roles(FunctionCallInfo fcinfo, const char *sql, int owner_column)
+{
+	return list(fcinfo, sql, 0, complete_owner, &owner_column);
+}
+
 enum
 {
 	JOBS_ID,
@@ -142,11 +159,10 @@ complete_job(Oid owner, bool mine, Datum *values, bool *nulls, void *context)
 	int64		id = DatumGetInt64(values[JOBS_ID]);
 	char	   *state = TextDatumGetCString(values[JOBS_STATE]);
 	int			pid = dl_job_holder_pid(&listing->holders, id);
+	int			owner_column = JOBS_OWNER;
 	const char *reason;
 
-	nulls[JOBS_OWNER] = !OidIsValid(owner);
-	if (OidIsValid(owner))
-		values[JOBS_OWNER] = DirectFunctionCall1(namein, CStringGetDatum(GetUserNameFromId(owner, false)));
+	complete_owner(owner, mine, values, nulls, &owner_column);
 	nulls[JOBS_PID] = pid == 0 || strcmp(state, "running") != 0;
 	values[JOBS_PID] = Int32GetDatum(pid);
 	if (strcmp(state, "running") == 0 && pid == 0 && is_lost(id))

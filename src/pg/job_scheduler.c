@@ -30,6 +30,7 @@
 #include "utils/wait_event.h"
 
 #include "pg/compat.h"
+#include "pg/schedule.h"
 #include "pg/settings.h"
 
 #define LOOK_AGAIN_MS 1000L
@@ -259,10 +260,14 @@ look_at_queue(void)
 {
 	DlJobHolders holders;
 	DlJobQueue	queue;
-	long		wait = LONGEST_WAIT_MS;
+	TimestampTz next_schedule;
+	int			submitted;
+	long		wait;
 
 	if (!dl_jobs_exist())
 		return -1;
+	(void) dl_schedules_submit(InvalidOid, GetCurrentTimestamp(), &submitted, &next_schedule);
+	wait = until(next_schedule);
 	dl_job_holders(&holders);
 	dl_job_queue(&queue);
 	if (recover_lost(&queue, &holders))
@@ -277,7 +282,7 @@ look_at_queue(void)
 			dl_job_waits(job->id, reason);
 		wait = Min(wait, until(job->not_before));
 	}
-	if (queue.count + queue.running_count + started_count == 0)
+	if (queue.count + queue.running_count + started_count == 0 && next_schedule == DT_NOEND)
 		return -1;
 	return queue.running_count + started_count > 0 ? LOOK_AGAIN_MS : wait;
 }

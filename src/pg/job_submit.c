@@ -226,7 +226,7 @@ submit(FunctionCallInfo fcinfo)
 				 errhint("Submit the job as a role that can, or train in this session, with dl.train.")));
 	dl_train_arguments(fcinfo, &run);
 	dl_train_run_begin(&run);
-	dl_query_check(run.query);
+	dl_query_check(dl_train_run_query(&run));
 	job.model = run.name;
 	job.arguments = arguments_of(&run);
 	job.settings = dl_job_settings();

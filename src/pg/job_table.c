@@ -112,14 +112,16 @@ int64
 dl_job_add(const DlJobNew *job)
 {
 	DlRegistrySection section;
+	Oid			owner;
 	int64		id;
 	bool		null;
 
 	dl_registry_enter(&section, "dl.submit()");
+	owner = OidIsValid(job->owner) ? job->owner : section.user;
 	DL_REGISTRY_RUN("INSERT INTO dl.job (kind, model, arguments, settings, owner, owner_name, cluster, requested_by, priority, "
 					"not_before) VALUES ($1, $2, $3, $4, $5, $6::pg_catalog.name, $7, $8, $9, $10) RETURNING id",
 					SPI_OK_INSERT_RETURNING, DL_ARG_TEXT(job->kind), DL_ARG_TEXT(job->model), ARG_JSONB(job->arguments),
-					ARG_JSONB(job->settings), DL_ARG_OID(section.user), DL_ARG_TEXT(GetUserNameFromId(section.user, false)),
+					ARG_JSONB(job->settings), DL_ARG_OID(owner), DL_ARG_TEXT(GetUserNameFromId(owner, false)),
 					DL_ARG_INT8(dl_registry_cluster()), DL_ARG_TEXT(job->requested_by), DL_ARG_INT4(job->priority),
 					ARG_TIME(job->not_before));
 	id = dl_registry_int8(1, &null);

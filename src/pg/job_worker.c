@@ -35,6 +35,7 @@
 #include "utils/timestamp.h"
 
 #include "pg/compat.h"
+#include "pg/schedule.h"
 #include "pg/settings.h"
 #include "pg/train_run.h"
 
@@ -261,23 +262,48 @@ take_arguments(DlTrainRun *train)
 		dl_train_options_set_jsonb(&train->options, JsonbValueToJsonb(value));
 }
 
-static void
+/* False: there is nothing to do, and the job has ended. */
+static bool
+take_task(DlTrainRun *train)
+{
+	DlJobEnd	job_end = {.state = "succeeded"};
+
+	if (strcmp(current->job.kind, DL_JOB_RETRAIN) != 0)
+	{
+		take_arguments(train);
+		return true;
+	}
+	job_end.message = dl_retrain_prepare(current->job.model, current->job.arguments, train);
+	if (job_end.message != NULL)
+		(void) dl_job_end(current->job.id, current->job.attempts, &job_end);
+	return job_end.message == NULL;
+}
+
+static bool
 read_rows(DlTrainRun *train)
 {
+	bool		wanted;
+
 	pgstat_report_activity(STATE_RUNNING, psprintf("job " INT64_FORMAT ": reading rows for model \"%s\"", current->job.id,
-												   train->name));
+												   current->job.model));
 	begin();
 	dl_job_apply_settings(current->job.settings);
-	take_arguments(train);
-	dl_train_run_begin(train);
-	dl_train_run_read(train, false);
+	wanted = take_task(train);
+	if (wanted)
+	{
+		dl_train_run_begin(train);
+		dl_train_run_read(train, false);
+	}
 	end();
+	if (!wanted)
+		return false;
 
 	/* the query may have let go of it */
 	begin();
 	if (!dl_job_lock(current->job.id))
 		end_as_unwanted();
 	end();
+	return true;
 }
 
 static void
@@ -329,6 +355,8 @@ store(DlTrainRun *train)
 	begin();
 	end_unless_wanted();
 	dl_train_run_store(train, &stored);
+	if (strcmp(current->job.kind, DL_JOB_RETRAIN) == 0)
+		dl_retrain_finish(train->name, current->job.arguments, &stored);
 	job_end.message = psprintf("version %d of model \"%s\" is %s: %s", stored.version, train->name,
 							   stored.deployed ? "deployed" : "stored, not deployed", stored.reason);
 	job_end.version = stored.version;
@@ -391,14 +419,16 @@ run_job(void)
 	error_context_stack = &callback;
 	PG_TRY();
 	{
-		if (strcmp(current->job.kind, "train") != 0)
+		if (strcmp(current->job.kind, "train") != 0 && strcmp(current->job.kind, DL_JOB_RETRAIN) != 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("unknown kind of job: \"%s\"", current->job.kind)));
-		read_rows(train);
-		compute(train);
-		train->training = NULL;
-		store(train);
+		if (read_rows(train))
+		{
+			compute(train);
+			train->training = NULL;
+			store(train);
+		}
 	}
 	PG_CATCH();
 	{

@@ -9,10 +9,15 @@
  */
 #include "pg/query.h"
 
+#include <ctype.h>
+
 #include "access/xact.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
 #include "executor/executor.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
 #include "optimizer/optimizer.h"
 #include "parser/analyze.h"
@@ -184,4 +189,65 @@ dl_query_run(const char *text, const DlQueryReceiver *receiver)
 	execute(planned, source, receiver);
 	PopActiveSnapshot();
 	AtEOXact_GUC(true, nest_level);
+}
+
+/* "90 days", "P3M", "1 year 2 mons": a condition has an operator, or begins with a name. */
+static bool
+is_interval(const char *window)
+{
+	size_t		start = strspn(window, " \t\n");
+	bool		number = isdigit((unsigned char) window[start]) || (window[start] == 'P' && isdigit((unsigned char) window[start + 1]));
+
+	return number && window[strspn(window, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .:\t\n")] == '\0';
+}
+
+/* The only column of a query that is a point in time. */
+static const char *
+time_column(const char *query, const char *window)
+{
+	const char *result = NULL;
+	int			count = 0;
+	StringInfoData found;
+	ListCell   *cell;
+
+	initStringInfo(&found);
+	foreach(cell, analyze(query)->targetList)
+	{
+		TargetEntry *entry = lfirst_node(TargetEntry, cell);
+		Oid			type = getBaseType(exprType((Node *) entry->expr));
+
+		if (entry->resjunk || (type != DATEOID && type != TIMESTAMPOID && type != TIMESTAMPTZOID))
+			continue;
+		appendStringInfo(&found, "%s\"%s\"", count > 0 ? ", " : "", entry->resname);
+		result = entry->resname;
+		count++;
+	}
+	if (count != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("training_window \"%s\" does not tell which time is meant", window),
+				 count == 0 ? errdetail("The query has no column that is a date or a timestamp.") :
+				 errdetail("The query has the dates and timestamps %s.", found.data),
+				 errhint("Give a condition, as in training_window => 'ordered_at > now() - interval ''90 days'''.")));
+	return result;
+}
+
+char *
+dl_query_window(const char *query, const char *window)
+{
+	char	   *table = query_of_table(query);
+	char	   *text = pstrdup(table != NULL ? table : query);
+	size_t		length = strlen(text);
+	StringInfoData result;
+
+	while (length > 0 && strchr(" \t\n;", text[length - 1]) != NULL)
+		text[--length] = '\0';
+	initStringInfo(&result);
+	appendStringInfo(&result, "SELECT * FROM (%s\n) AS training_rows WHERE ", text);
+	if (is_interval(window))
+		appendStringInfo(&result, "%s OPERATOR(pg_catalog.>=) (pg_catalog.now() OPERATOR(pg_catalog.-) %s::pg_catalog.interval)",
+						 quote_identifier(time_column(text, window)), quote_literal_cstr(window));
+	else
+		appendStringInfo(&result, "(%s\n)", window);
+	return result.data;
 }

@@ -26,4 +26,10 @@ extern void dl_query_run(const char *query, const DlQueryReceiver *receiver);
 /* Raises the errors of planning it, and of a query that another session could not run: one on temporary tables. */
 extern void dl_query_check(const char *query);
 
+/*
+ * The query with those rows only that window lets through, palloc'd: a condition on its columns; or an interval, as "90 days", before
+ * now() of the column of the query that is a date or a timestamp, of which there must be one then.
+ */
+extern char *dl_query_window(const char *query, const char *window);
+
 #endif							/* DL_PG_QUERY_H */

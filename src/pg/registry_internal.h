@@ -132,6 +132,9 @@ extern bool dl_registry_lock_existing(const DlRegistrySection *section, const ch
 									  DlRegistryRow *row);
 extern void dl_registry_lock(const DlRegistrySection *section, const char *name, DlRegistryRight right, DlRegistryRow *row);
 
+/* Drops versions but the newest keep of them, and the deployed one. */
+extern void dl_registry_drop_old(const DlRegistryRow *row, int keep);
+
 /* Makes version the deployed one and remembers that it was. */
 extern void dl_registry_set_deployed(const DlRegistrySection *section, int64 id, int version);
 

@@ -142,6 +142,7 @@ delete_model(int64 id)
 	DL_REGISTRY_RUN("DELETE FROM dl.registry_deployment WHERE model_id = $1", SPI_OK_DELETE, DL_ARG_INT8(id));
 	DL_REGISTRY_RUN("DELETE FROM dl.registry_version WHERE model_id = $1", SPI_OK_DELETE, DL_ARG_INT8(id));
 	DL_REGISTRY_RUN("DELETE FROM dl.registry_grant WHERE model_id = $1", SPI_OK_DELETE, DL_ARG_INT8(id));
+	DL_REGISTRY_RUN("DELETE FROM dl.retraining WHERE model_id = $1", SPI_OK_DELETE, DL_ARG_INT8(id));
 	DL_REGISTRY_RUN("DELETE FROM dl.registry_model WHERE id = $1", SPI_OK_DELETE, DL_ARG_INT8(id));
 }
 
@@ -159,6 +160,23 @@ drop_version(const DlRegistrySection *section, const char *name, int version)
 				 errmsg("cannot drop version %d of model \"%s\" because it is deployed", version, name),
 				 errhint("Deploy another version first, or drop the whole model with dl.drop_model(name).")));
 	delete_version(row.id, version);
+}
+
+void
+dl_registry_drop_old(const DlRegistryRow *row, int keep)
+{
+	int			count = (int) DL_REGISTRY_RUN("SELECT version FROM dl.registry_version WHERE model_id = $1 ORDER BY version DESC OFFSET $2",
+											  SPI_OK_SELECT, DL_ARG_INT8(row->id), DL_ARG_INT4(keep));
+	int		   *versions = palloc(sizeof(int) * (Size) Max(count, 1));
+	bool		null;
+
+	for (int i = 0; i < count; i++)
+		versions[i] = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &null));
+	for (int i = 0; i < count; i++)
+		if (versions[i] != row->deployed)
+			delete_version(row->id, versions[i]);
+	if (count > 0)
+		dl_registry_changed();
 }
 
 Datum

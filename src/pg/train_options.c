@@ -161,6 +161,7 @@ static const Option option_table[] = {
 	{"task", OPTION_TEXT, PLACE(task), 0, 0, NULL, NULL},
 	{"test", OPTION_REAL, PLACE(fit.test), 0, 0.9, NULL, NULL},
 	{"threads", OPTION_INTEGER, PLACE(fit.threads), 0, 1024, NULL, NULL},
+	{"training_window", OPTION_TEXT, PLACE(training_window), 0, 0, NULL, NULL},
 	{"validation", OPTION_REAL, PLACE(fit.validation), 0, 0.9, NULL, NULL},
 	{"warm_up", OPTION_REAL, PLACE(fit.warm_up), 0, 0.999, NULL, NULL},
 	{"weight_column", OPTION_TEXT, PLACE(weight_column), 0, 0, NULL, NULL},

@@ -21,6 +21,7 @@ typedef struct DlTrainOptions
 	char	   *split_column;
 	char	   *split_key;
 	char	   *weight_column;
+	char	   *training_window;	/* which of the query's rows (query.h) */
 	char	   *device;
 	char	   *matmul_precision;
 	char	   *said[DL_TRAIN_OPTIONS];	/* each option as it was given; NULL: not */

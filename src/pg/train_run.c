@@ -61,8 +61,14 @@ read_rows(DlTrainRun *run)
 	r->datestyle = pstrdup(GetConfigOption("DateStyle", false, false));
 	r->options_given = dl_train_options_json(&run->options);
 	r->matmul_precision = run->options.matmul_precision != NULL ? run->options.matmul_precision : "high";
-	dl_query_run(run->query, &receiver);
+	dl_query_run(dl_train_run_query(run), &receiver);
 	dl_row_encoder_finish(run->encoder, run->quiet, r);
+}
+
+const char *
+dl_train_run_query(const DlTrainRun *run)
+{
+	return run->options.training_window == NULL ? run->query : dl_query_window(run->query, run->options.training_window);
 }
 
 /* The deployed model goes along, to be measured on the same held-out rows. */

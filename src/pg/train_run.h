@@ -40,6 +40,9 @@ typedef struct DlTrainRun
 /* Checks what can be checked before a row is read: the right on the model, the options, the network. */
 extern void dl_train_run_begin(DlTrainRun *run);
 
+/* The query with its window, if it has one. */
+extern const char *dl_train_run_query(const DlTrainRun *run);
+
 /* Reads the rows, and the deployed model.  allow_worker: a worker may compute. */
 extern void dl_train_run_read(DlTrainRun *run, bool allow_worker);
 

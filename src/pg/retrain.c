@@ -1,0 +1,215 @@
+/*
+ * retrain.c
+ *    What a retraining asks and does beside training: whether it is due, with
+ *    which query and options, and what becomes of the versions.
+ *
+ * It trains what the deployed version was trained with: its query and the options that were given, under the settings that the
+ * query had then. All else is chosen from the rows anew.  The seed stays, so a row goes to the same part as
+ * before, by its contents: what the new version is tested on the deployed one has not been trained on either.
+ */
+#include "pg/schedule.h"
+
+#include <math.h>
+
+#include "access/tupdesc.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/float.h"
+#include "utils/fmgrprotos.h"
+#include "utils/guc.h"
+#include "utils/numeric.h"
+
+#include "pg/compat.h"
+#include "pg/query.h"
+#include "pg/registry_internal.h"
+
+static JsonbValue *
+argument(Jsonb *arguments, const char *key, enum jbvType type, JsonbValue *buffer)
+{
+	JsonbValue *value = getKeyJsonValueFromContainer(&arguments->root, key, (int) strlen(key), buffer);
+
+	return value != NULL && value->type == type ? value : NULL;
+}
+
+/* NaN where it is not there. */
+static double
+number_argument(Jsonb *arguments, const char *key)
+{
+	JsonbValue	buffer;
+	JsonbValue *value = argument(arguments, key, jbvNumeric, &buffer);
+
+	return value == NULL ? NAN : DatumGetFloat8(DirectFunctionCall1(numeric_float8, NumericGetDatum(value->val.numeric)));
+}
+
+static void
+set(const char *name, const char *value, GucAction action)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, action, true, WARNING, false);
+}
+
+static void
+count_row(void *context, const Datum *values, const bool *nulls)
+{
+	(void) values;
+	(void) nulls;
+	++*(int64 *) context;
+}
+
+static void
+count_begin(void *context, TupleDesc tupdesc)
+{
+	(void) tupdesc;
+	*(int64 *) context = 0;
+}
+
+static int64
+count_rows(const DlTrainRun *run)
+{
+	int64		count = 0;
+	DlQueryReceiver receiver = {&count, count_begin, count_row};
+
+	dl_query_run(dl_train_run_query(run), &receiver);
+	return count;
+}
+
+/* The greatest population stability index of a column, as dl.drift gives it. */
+static double
+greatest_drift(const DlTrainRun *run)
+{
+	Oid			types[] = {TEXTOID, TEXTOID};
+	Datum		values[] = {CStringGetTextDatum(run->name), CStringGetTextDatum(dl_train_run_query(run))};
+	double		result = 0;
+	bool		null = true;
+	Datum		value = 0;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not ask for the drift");
+	if (SPI_execute_with_args("SELECT pg_catalog.max(d.psi) FROM dl.drift($1, $2) AS d", 2, types, values, NULL, true, 1) == SPI_OK_SELECT &&
+		SPI_processed == 1)
+		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
+	if (!null)
+		result = DatumGetFloat8(value);
+	SPI_finish();
+	return result;
+}
+
+/* Either condition makes it due, and so does none. */
+static char *
+not_due(const DlTrainRun *run, const DlTrainRecord *record, Jsonb *arguments)
+{
+	double		when_rows = number_argument(arguments, "when_rows");
+	double		when_drift = number_argument(arguments, "when_drift");
+	StringInfoData reason;
+
+	if (isnan(when_rows) && isnan(when_drift))
+		return NULL;
+	initStringInfo(&reason);
+	appendStringInfoString(&reason, "not due");
+	if (!isnan(when_rows))
+	{
+		int64		more = count_rows(run) - record->rows - record->skipped;
+
+		if ((double) more >= when_rows)
+			return NULL;
+		appendStringInfo(&reason, ": " INT64_FORMAT " rows more than version %d was trained on, when_rows is %.0f", more,
+						 run->deployed.version, when_rows);
+	}
+	if (!isnan(when_drift))
+	{
+		double		drift = greatest_drift(run);
+
+		if (drift >= when_drift)
+			return NULL;
+		appendStringInfo(&reason, "%s the greatest population stability index is %.3g, when_drift is %g", isnan(when_rows) ? ":" : ";", drift,
+						 when_drift);
+	}
+	return reason.data;
+}
+
+/* The options of the version, with the window of the schedule where it has one. */
+static void
+take_options(const DlTrainRecord *record, Jsonb *arguments, DlTrainOptions *options)
+{
+	JsonbValue	buffer;
+	JsonbValue *window = argument(arguments, "training_window", jbvString, &buffer);
+
+	dl_train_options_init(options);
+	dl_train_options_set_jsonb(options, DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(record->options_given))));
+	if (window != NULL)
+		dl_train_options_set(options, "training_window", pnstrdup(window->val.string.val, window->val.string.len));
+}
+
+const DlTrainRecord *
+dl_retrain_load(const char *model, Jsonb *arguments, GucAction action, DlTrainRun *run)
+{
+	const DlTrainRecord *record;
+
+	dl_registry_check_store(model);
+	if (!dl_registry_deployed(model, CurrentMemoryContext, &run->deployed))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("model \"%s\" does not exist", model)));
+	record = &run->deployed.model->record;
+	if (record->query[0] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("model \"%s\" cannot be trained again by itself, for it was not trained from a query", model),
+				 errdetail("Version %d comes from dl.fit.", run->deployed.version),
+				 errhint("Train a version with dl.train.")));
+	set("search_path", record->search_path, action);
+	set("TimeZone", record->timezone, action);
+	set("DateStyle", record->datestyle, action);
+	run->name = model;
+	run->query = pstrdup(record->query);
+	run->target = pstrdup(run->deployed.model->target);
+	run->where = "job";
+	take_options(record, arguments, &run->options);
+	return record;
+}
+
+char *
+dl_retrain_prepare(const char *model, Jsonb *arguments, DlTrainRun *run)
+{
+	const DlTrainRecord *record = dl_retrain_load(model, arguments, GUC_ACTION_SET, run);
+
+	return not_due(run, record, arguments);
+}
+
+/* Versions beyond the newest so many, but never the deployed one. */
+static void
+drop_old_versions(const char *model, int keep)
+{
+	DlRegistrySection section;
+	DlRegistryRow row;
+
+	dl_registry_enter(&section, "a job");
+	dl_registry_lock(&section, model, DL_RIGHT_ADMIN, &row);
+	dl_registry_drop_old(&row, keep);
+	dl_registry_leave(&section);
+}
+
+void
+dl_retrain_finish(const char *model, Jsonb *arguments, DlRegistryStored *stored)
+{
+	JsonbValue	buffer;
+	JsonbValue *better = argument(arguments, "only_if_better", jbvBool, &buffer);
+	double		keep = number_argument(arguments, "keep_versions");
+
+	if (better != NULL && !better->val.boolean && !stored->deployed)
+	{
+		DlRegistrySection section;
+		DlRegistryRow row;
+
+		dl_registry_enter(&section, "a job");
+		dl_registry_lock(&section, model, DL_RIGHT_ADMIN, &row);
+		dl_registry_set_deployed(&section, row.id, stored->version);
+		dl_registry_changed();
+		dl_registry_leave(&section);
+		stored->deployed = true;
+		stored->deployed_version = stored->version;
+		stored->reason = psprintf("only_if_better is false; %s", stored->reason);
+	}
+	if (!isnan(keep))
+		drop_old_versions(model, (int) keep);
+}
