@@ -163,7 +163,7 @@ SELECT rows, version FROM dl.train('train_window', 'SELECT x, y FROM timed; ', '
 								   options => '{"training_window": "x BETWEEN 101 AND 250 -- the middle"}');
 SELECT dl.train('train_window', 'SELECT x, y FROM timed', 'y', options => '{"training_window": "1 year"}');
 SELECT dl.train('train_window', 'SELECT *, at::date AS day FROM timed', 'y', options => '{"training_window": "P1Y"}');
-SELECT dl.fit(t, y, options => '{"training_window": "x > 1"}') FROM timed t;
+SELECT dl.fit(t.y, t, '{"training_window": "x > 1"}') FROM timed t;
 
 -- Options: as arguments, as one document, and both (then the argument holds).
 SELECT epochs

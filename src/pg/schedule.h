@@ -32,12 +32,13 @@ typedef struct DlSlots
 	bool		has_at;
 	TimeADT		at;
 	const char *time_zone;
+	TimestampTz first;
 } DlSlots;
 
-/* The first slot after a time, where slot is one. */
-extern TimestampTz dl_next_slot(const DlSlots *slots, TimestampTz slot, TimestampTz after);
+/* The first slot after a time. */
+extern TimestampTz dl_next_slot(const DlSlots *slots, TimestampTz after);
 
-/* The first slot of all for a schedule that is made at a time. */
+/* What first should be for a schedule that is made at a time. */
 extern TimestampTz dl_first_slot(const DlSlots *slots, TimestampTz now);
 
 /* --- schedule_table.c: in a transaction --- */
@@ -47,8 +48,7 @@ typedef struct DlRetraining
 	int64		model_id;
 	DlSlots		slots;
 	bool		catch_up;
-	TimestampTz slot;			/* the next regular one */
-	TimestampTz next_run;		/* the same, or earlier or later after a failure */
+	TimestampTz next_run;		/* the next slot, or earlier or later after a failure */
 	Jsonb	   *arguments;		/* of its jobs */
 	Jsonb	   *settings;		/* of the session that made it */
 } DlRetraining;

@@ -182,8 +182,8 @@ dl_sql_schedule(PG_FUNCTION_ARGS)
 	PreventCommandIfParallelMode("dl.schedule()");
 	schedule.model_id = require_model(name);
 	read_slots(fcinfo, &schedule.slots);
-	schedule.slot = PG_ARGISNULL(ARGUMENT_START) ? dl_first_slot(&schedule.slots, now) : PG_GETARG_TIMESTAMPTZ(ARGUMENT_START);
-	if (TIMESTAMP_NOT_FINITE(schedule.slot))
+	schedule.slots.first = PG_ARGISNULL(ARGUMENT_START) ? dl_first_slot(&schedule.slots, now) : PG_GETARG_TIMESTAMPTZ(ARGUMENT_START);
+	if (TIMESTAMP_NOT_FINITE(schedule.slots.first))
 		refuse("start must be a time", "Leave it out for the next time that every and at name.");
 	schedule.catch_up = PG_ARGISNULL(ARGUMENT_CATCH_UP) || PG_GETARG_BOOL(ARGUMENT_CATCH_UP);
 	schedule.arguments = read_arguments(fcinfo);
@@ -192,7 +192,7 @@ dl_sql_schedule(PG_FUNCTION_ARGS)
 	dl_scheduler_wake_at_commit();
 	dl_retraining_put(&schedule);
 	warn_unless_preloaded();
-	PG_RETURN_TIMESTAMPTZ(schedule.slot);
+	PG_RETURN_TIMESTAMPTZ(schedule.slots.first);
 }
 
 Datum

@@ -42,17 +42,17 @@ dl_retraining_put(const DlRetraining *s)
 	DlRegistrySection section;
 
 	dl_registry_enter(&section, "dl.schedule()");
-	DL_REGISTRY_RUN("INSERT INTO dl.retraining (model_id, owner, owner_name, cluster, every, at, time_zone, catch_up, slot, next_run, "
-					"arguments, settings) VALUES ($1, $2, $3::pg_catalog.name, $4, $5, $6, $7, $8, $9, $9, $10, $11) "
+	DL_REGISTRY_RUN("INSERT INTO dl.retraining (model_id, owner, owner_name, cluster, every, at, time_zone, catch_up, first_run, slot, next_run, "
+					"arguments, settings) VALUES ($1, $2, $3::pg_catalog.name, $4, $5, $6, $7, $8, $9, $9, $9, $10, $11) "
 					"ON CONFLICT (model_id) DO UPDATE SET owner = EXCLUDED.owner, owner_name = EXCLUDED.owner_name, "
 					"cluster = EXCLUDED.cluster, every = EXCLUDED.every, at = EXCLUDED.at, time_zone = EXCLUDED.time_zone, "
-					"catch_up = EXCLUDED.catch_up, slot = EXCLUDED.slot, next_run = EXCLUDED.next_run, "
+					"catch_up = EXCLUDED.catch_up, first_run = EXCLUDED.first_run, slot = EXCLUDED.slot, next_run = EXCLUDED.next_run, "
 					"arguments = EXCLUDED.arguments, settings = EXCLUDED.settings, failures = 0",
 					SPI_OK_INSERT, DL_ARG_INT8(s->model_id), DL_ARG_OID(section.user),
 					DL_ARG_TEXT(GetUserNameFromId(section.user, false)), DL_ARG_INT8(dl_registry_cluster()),
 					{INTERVALOID, IntervalPGetDatum(&s->slots.every), false},
 					{TIMEOID, TimeADTGetDatum(s->slots.at), !s->slots.has_at}, DL_ARG_TEXT(s->slots.time_zone),
-					{BOOLOID, BoolGetDatum(s->catch_up), false}, ARG_TIME(s->slot), ARG_JSONB(s->arguments), ARG_JSONB(s->settings));
+					{BOOLOID, BoolGetDatum(s->catch_up), false}, ARG_TIME(s->slots.first), ARG_JSONB(s->arguments), ARG_JSONB(s->settings));
 	dl_registry_leave(&section);
 }
 
@@ -83,7 +83,7 @@ jsonb_column(HeapTuple tuple, int number)
 	return DatumGetJsonbPCopy(column(tuple, number, &null));
 }
 
-#define SCHEDULE_COLUMNS "s.model_id, s.every, s.at, s.time_zone, s.catch_up, s.slot, s.next_run, s.arguments, s.settings"
+#define SCHEDULE_COLUMNS "s.model_id, s.every, s.at, s.time_zone, s.catch_up, s.first_run, s.next_run, s.arguments, s.settings"
 #define SCHEDULE_COLUMN_COUNT 9
 
 /* SCHEDULE_COLUMNS, into the current context. */
@@ -101,7 +101,7 @@ take_schedule(HeapTuple tuple, DlRetraining *s)
 	s->slots.at = null ? 0 : DatumGetTimeADT(at);
 	s->slots.time_zone = TextDatumGetCString(column(tuple, 4, &null));
 	s->catch_up = DatumGetBool(column(tuple, 5, &null));
-	s->slot = DatumGetTimestampTz(column(tuple, 6, &null));
+	s->slots.first = DatumGetTimestampTz(column(tuple, 6, &null));
 	s->next_run = DatumGetTimestampTz(column(tuple, 7, &null));
 	s->arguments = jsonb_column(tuple, 8);
 	s->settings = jsonb_column(tuple, 9);
@@ -142,18 +142,18 @@ dl_retraining_ran(int64 model_id, int64 job, TimestampTz now)
 #define OF_ROLE "($2 = 0::oid OR (s.cluster = $3 AND pg_catalog.pg_has_role($2, s.owner, 'USAGE')))"
 #define OF_ROLE_ARGS(role) DL_ARG_OID(role), DL_ARG_INT8(dl_registry_cluster())
 
-/* Jobs that have ended since: a failure brings another try, success ends a row of failures. */
+/* Jobs that have ended since: a failure brings another try so long after its end, success ends a row of failures. */
 static void
-count_failures(Oid role, TimestampTz now)
+count_failures(Oid role)
 {
 	DL_REGISTRY_RUN("UPDATE dl.retraining s SET counted = true, "
 					"failures = CASE WHEN j.state IN ('failed', 'interrupted') THEN s.failures + 1 WHEN j.state = 'succeeded' THEN 0 "
 					"ELSE s.failures END, "
-					"next_run = CASE WHEN j.state IN ('failed', 'interrupted') THEN $1 + LEAST(interval '5 minutes' * 2 ^ LEAST(s.failures, 20), "
+					"next_run = CASE WHEN j.state IN ('failed', 'interrupted') THEN s.last_run + (j.ended_at - j.submitted_at) + LEAST(interval '5 minutes' * 2 ^ LEAST(s.failures, 20), "
 					"GREATEST(s.every, interval '5 minutes')) ELSE s.slot END "
 					"FROM dl.job j WHERE j.id = s.last_job AND j.state NOT IN ('queued', 'running') AND s.model_id IN "
-					"(SELECT s.model_id FROM dl.retraining s WHERE NOT s.counted AND " OF_ROLE " FOR UPDATE SKIP LOCKED)",
-					SPI_OK_UPDATE, ARG_TIME(now), OF_ROLE_ARGS(role));
+					"(SELECT s.model_id FROM dl.retraining s WHERE s.counted = $1 AND " OF_ROLE " FOR UPDATE SKIP LOCKED)",
+					SPI_OK_UPDATE, {BOOLOID, BoolGetDatum(false), false}, OF_ROLE_ARGS(role));
 }
 
 /* Locked until the transaction ends. */
@@ -189,7 +189,7 @@ find_due(const DlRegistrySection *section, Oid role, TimestampTz now, int *count
 static void
 advance(const DlRetraining *s, TimestampTz now)
 {
-	TimestampTz slot = dl_next_slot(&s->slots, s->slot, now);
+	TimestampTz slot = dl_next_slot(&s->slots, now);
 
 	DL_REGISTRY_RUN("UPDATE dl.retraining SET slot = $2, next_run = $2 WHERE model_id = $1", SPI_OK_UPDATE,
 					DL_ARG_INT8(s->model_id), ARG_TIME(slot));
@@ -229,7 +229,7 @@ dl_schedules_submit(Oid role, TimestampTz now, int *count, TimestampTz *next)
 	int			due_count;
 
 	dl_registry_enter(&section, "a schedule");
-	count_failures(role, now);
+	count_failures(role);
 	due = find_due(&section, role, now, &due_count);
 	jobs = MemoryContextAlloc(section.memory, sizeof(DlScheduledJob) * (Size) Max(due_count, 1));
 	*count = 0;

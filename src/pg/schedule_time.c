@@ -36,44 +36,40 @@ at_on_day_of(const DlSlots *slots, Timestamp local)
 	return day + slots->at;
 }
 
-static Timestamp
-add_days(const DlSlots *slots, Timestamp local)
+/* Slot number k after the first, counted from the first: so a schedule of the 31st is on the last of a shorter month, and on the 31st again. */
+static TimestampTz
+slot_number(const DlSlots *slots, int64 k)
 {
-	Interval	days = slots->every;
+	Interval	days = {.month = (int32) (slots->every.month * k), .day = (int32) (slots->every.day * k)};
+	TimestampTz slot = slots->first;
 
-	days.time = 0;
-	return DatumGetTimestamp(DirectFunctionCall2(timestamp_pl_interval, TimestampGetDatum(local), IntervalPGetDatum(&days)));
+	if (days.day != 0 || days.month != 0)
+	{
+		Timestamp	local = DatumGetTimestamp(DirectFunctionCall2(timestamp_pl_interval, TimestampGetDatum(local_of(slots, slot)),
+																  IntervalPGetDatum(&days)));
+
+		slot = time_of(slots, slots->has_at ? at_on_day_of(slots, local) : local);
+	}
+	return slot + slots->every.time * k;
 }
 
-static TimestampTz
-step(const DlSlots *slots, TimestampTz slot)
+/* No interval of the schedule is longer. */
+static int64
+longest_interval(const DlSlots *slots)
 {
-	Timestamp	local;
-
-	if (slots->every.day == 0 && slots->every.month == 0)
-		return slot + slots->every.time;
-	local = add_days(slots, local_of(slots, slot));
-	if (slots->has_at)
-		local = at_on_day_of(slots, local);
-	return time_of(slots, local) + slots->every.time;
+	return slots->every.month * 32 * USECS_PER_DAY + slots->every.day * (USECS_PER_DAY + 3 * USECS_PER_HOUR) + slots->every.time;
 }
 
 TimestampTz
-dl_next_slot(const DlSlots *slots, TimestampTz slot, TimestampTz after)
+dl_next_slot(const DlSlots *slots, TimestampTz after)
 {
-	/* most of the way at once */
-	if (slots->every.day == 0 && slots->every.month == 0 && slot <= after)
-		slot += (after - slot) / slots->every.time * slots->every.time;
+	int64		k = after <= slots->first ? 0 : (after - slots->first) / longest_interval(slots);
+	TimestampTz slot = slot_number(slots, k);
+
 	while (slot <= after)
 	{
-		TimestampTz next = step(slots, slot);
-
 		CHECK_FOR_INTERRUPTS();
-		if (next <= slot)
-			ereport(ERROR,
-					(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-					 errmsg("the schedule has no later time")));
-		slot = next;
+		slot = slot_number(slots, ++k);
 	}
 	return slot;
 }
@@ -85,7 +81,12 @@ dl_first_slot(const DlSlots *slots, TimestampTz now)
 	TimestampTz first;
 
 	if (!slots->has_at)
-		return step(slots, now);
+	{
+		DlSlots		from_now = *slots;
+
+		from_now.first = now;
+		return slot_number(&from_now, 1);
+	}
 	today = at_on_day_of(slots, local_of(slots, now));
 	first = time_of(slots, today);
 	return first > now ? first : time_of(slots, today + USECS_PER_DAY);

@@ -11,6 +11,7 @@ CREATE TABLE dl.retraining (
 	at time,
 	time_zone text NOT NULL,
 	catch_up boolean NOT NULL,
+	first_run timestamptz NOT NULL,
 	slot timestamptz NOT NULL,
 	next_run timestamptz NOT NULL,
 	arguments jsonb NOT NULL,
