@@ -8,6 +8,7 @@
  *
  * All but offset, deviation and counts lack the offset.
  */
+#include <float.h>
 #include <math.h>
 
 #include "model/model_internal.h"
@@ -132,6 +133,8 @@ read_moments(const DlJson *json, DlDistribution *d, DlError *error)
 		return DL_OK;
 	DL_TRY(dl_json_member_finite(json, "low", &d->low, error));
 	DL_TRY(dl_json_member_finite(json, "high", &d->high, error));
+	if (d->low < -FLT_MAX || d->high > FLT_MAX)
+		return dl_json_fail(json, error, "has a range beyond single precision");
 	DL_TRY(dl_json_member_finite(json, "mean", &d->mean, error));
 	DL_TRY(dl_json_member_finite(json, "deviation", &d->deviation, error));
 	if (d->low > d->high)
@@ -152,9 +155,9 @@ read_numbers(const DlModel *model, const DlJson *json, DlDistribution *d, DlErro
 	DL_TRY(dl_json_array(json, "edges", DL_DISTRIBUTION_MOST, &array, &count, error));
 	d->count = (int32_t) count;
 	DL_TRY(dl_document_read_doubles(model, json, "edges", d->count, true, &d->edges, error));
-	for (int32_t i = 1; i < d->count; i++)
-		if (!((float) d->edges[i] > (float) d->edges[i - 1]))
-			return dl_json_fail(&array, error, "must ascend");
+	for (int32_t i = 0; i < d->count; i++)
+		if (fabs(d->edges[i]) > FLT_MAX || (i > 0 && (float) d->edges[i] <= (float) d->edges[i - 1]))
+			return dl_json_fail(&array, error, "must ascend, in single precision");
 	DL_TRY(read_counts(model, json, d->count + 1, d->rows - d->missing, &d->bins, &sum, error));
 	if (sum != d->rows - d->missing)
 		return dl_json_fail(json, error, "counts %lld of %lld values", (long long) sum, (long long) (d->rows - d->missing));

@@ -229,8 +229,9 @@ codes_change(const DlDistribution *now, const DlVocabulary *vocabulary)
 			now_most = is;
 		}
 	}
-	return psprintf("%s: %s (was %s)", most < 0 ? "unseen" : level_text(vocabulary, now->levels[most]), percent(now_most),
-					percent(then_most));
+	if (most < 0)
+		return psprintf("unseen: %s (expected %s)", percent(now_most), percent(then_most));
+	return psprintf("%s: %s (was %s)", level_text(vocabulary, now->levels[most]), percent(now_most), percent(then_most));
 }
 
 static char *
