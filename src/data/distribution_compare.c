@@ -41,9 +41,18 @@ cut_numbers(const DlDistribution *then, const DlDistribution *now, Cells *cells)
 	add_cell(cells, 0, now->over);
 }
 
+/* More of the values are unseen than the reference lets expect. Fewer is no change: rows of the training have none. */
+static bool
+more_unseen(const DlDistribution *then, const DlDistribution *now)
+{
+	return (double) now->unseen * (double) (then->rows - then->missing) >
+		(double) then->unseen * (double) (now->rows - now->missing);
+}
+
 static void
 cut_codes(const DlDistribution *then, const DlDistribution *now, Cells *cells)
 {
+	bool		apart = more_unseen(then, now);
 	int64_t		then_rest = then->rows - then->missing - then->unseen;
 	int64_t		now_rest = now->rows - now->missing - now->unseen;
 
@@ -53,8 +62,9 @@ cut_codes(const DlDistribution *then, const DlDistribution *now, Cells *cells)
 		then_rest -= then->frequencies[i];
 		now_rest -= now->frequencies[i];
 	}
-	add_cell(cells, then_rest, now_rest);
-	add_cell(cells, then->unseen, now->unseen);
+	add_cell(cells, then_rest + (apart ? 0 : then->unseen), now_rest + (apart ? 0 : now->unseen));
+	if (apart)
+		add_cell(cells, then->unseen, now->unseen);
 }
 
 static double
@@ -198,7 +208,8 @@ dl_distribution_compare(const DlDistribution *now, DlDrift *result)
 
 	/* fmin passes over NaN */
 	result->chance = fmin(result->p_value, dl_shares_p(then->missing, then->rows, now->missing, now->rows));
-	result->chance = fmin(result->chance, dl_shares_p(then->unseen, then->rows - then->missing, unseen, values));
+	if (!now->codes || more_unseen(then, now))
+		result->chance = fmin(result->chance, dl_shares_p(then->unseen, then->rows - then->missing, unseen, values));
 	result->verdict = verdict(result);
 }
 

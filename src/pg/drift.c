@@ -202,36 +202,36 @@ percent(double share)
 	return psprintf("%.3g %%", 100 * share);
 }
 
-/* The level whose share has changed the most. */
+/* The level whose share has changed the most; or that more are unseen than was to be expected. */
 static char *
 codes_change(const DlDistribution *now, const DlVocabulary *vocabulary)
 {
 	const DlDistribution *then = now->reference;
 	double		then_values = (double) (then->rows - then->missing);
 	double		now_values = (double) (now->rows - now->missing);
-	double		then_most;
-	double		now_most;
+	double		unseen = (double) now->unseen / now_values;
+	double		expected = (double) then->unseen / then_values;
+	double		most_then = 0;
+	double		most_now = 0;
 	int32_t		most = -1;
 
 	if (then_values == 0 || now_values == 0)
 		return NULL;
-	then_most = (double) then->unseen / then_values;
-	now_most = (double) now->unseen / now_values;
 	for (int32_t i = 0; i < now->count; i++)
 	{
 		double		was = (double) then->frequencies[i] / then_values;
 		double		is = (double) now->frequencies[i] / now_values;
 
-		if (fabs(is - was) > fabs(now_most - then_most) || (most < 0 && now_most == then_most))
+		if (most < 0 || fabs(is - was) > fabs(most_now - most_then))
 		{
 			most = i;
-			then_most = was;
-			now_most = is;
+			most_then = was;
+			most_now = is;
 		}
 	}
-	if (most < 0)
-		return psprintf("unseen: %s (expected %s)", percent(now_most), percent(then_most));
-	return psprintf("%s: %s (was %s)", level_text(vocabulary, now->levels[most]), percent(now_most), percent(then_most));
+	if (most < 0 || unseen - expected > fabs(most_now - most_then))
+		return psprintf("unseen: %s (expected %s)", percent(unseen), percent(expected));
+	return psprintf("%s: %s (was %s)", level_text(vocabulary, now->levels[most]), percent(most_now), percent(most_then));
 }
 
 static char *

@@ -80,8 +80,11 @@ set_bucket(Performance *p, const Interval *bucket)
 				 errmsg("bucket cannot have months and days"),
 				 errhint("Use months or years alone, or days, hours and less.")));
 	p->months = bucket->month;
-	if (pg_mul_s64_overflow(bucket->day, USECS_PER_DAY, &days) || pg_add_s64_overflow(days, bucket->time, &p->stride) ||
-		p->months < 0 || (p->months == 0 && p->stride <= 0))
+	if (pg_mul_s64_overflow(bucket->day, USECS_PER_DAY, &days) || pg_add_s64_overflow(days, bucket->time, &p->stride))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("interval out of range")));
+	if (p->months < 0 || (p->months == 0 && p->stride <= 0))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("bucket must be greater than 0")));

@@ -285,6 +285,11 @@ test_many_levels(void)
 	drift = compare_codes(&reference, codes, 2000);
 	ok(drift.unseen > 0.3 && drift.verdict == DL_DRIFT_STABLE, "a third is unseen, as expected: index %.3f", drift.psi);
 
+	for (int i = 0; i < 2000; i++)
+		codes[i] = known[i] < 0 ? 7 : i;
+	drift = compare_codes(&reference, codes, 2000);
+	ok(drift.unseen == 0 && drift.verdict == DL_DRIFT_STABLE, "none is unseen among the rows of training: index %.3f", drift.psi);
+
 	/* of which levels some were dropped: those are as unknown as unseen ones */
 	known[0] = -1;
 	dl_distribution_of_codes(arena, frequencies, 3000, 7, known, 2, &reference, &error);
