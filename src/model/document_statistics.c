@@ -3,8 +3,9 @@
  *    How the rows of training were distributed.  A model need not have it; what is
  *    there must be whole.
  *
+ *    each:    rows (columns: those of the target), missing
  *    numbers: offset, low, high, mean, deviation, edges, counts (of the bins, one more than edges)
- *    codes:   levels, counts (of each), unseen
+ *    codes:   unseen, levels, counts (of each)
  *
  * All but offset, deviation and counts lack the offset.
  */
@@ -25,11 +26,13 @@ write_counts(DlJsonWriter *writer, const int64_t *counts, int32_t count)
 	dl_json_end_array(writer);
 }
 
+/* Columns have no key, and the rows of the target. */
 static void
 write_distribution(const DlDistribution *d, const char *key, DlJsonWriter *writer)
 {
 	dl_json_begin_object(writer, key);
-	dl_json_put_int(writer, "rows", d->rows);
+	if (key != NULL)
+		dl_json_put_int(writer, "rows", d->rows);
 	if (d->missing > 0)
 		dl_json_put_int(writer, "missing", d->missing);
 	if (d->codes)
@@ -64,12 +67,12 @@ dl_document_write_statistics(const DlModel *model, DlJsonWriter *writer)
 	if (s->columns == NULL)
 		return;
 	dl_json_begin_object(writer, "statistics");
+	write_distribution(&s->target, "target", writer);
+	write_distribution(&s->predictions, "predictions", writer);
 	dl_json_begin_array(writer, "columns");
 	for (int32_t i = 0; i < model->column_count; i++)
 		write_distribution(&s->columns[i], NULL, writer);
 	dl_json_end_array(writer);
-	write_distribution(&s->target, "target", writer);
-	write_distribution(&s->predictions, "predictions", writer);
 	dl_json_end_object(writer);
 }
 
@@ -164,24 +167,51 @@ read_numbers(const DlModel *model, const DlJson *json, DlDistribution *d, DlErro
 	return DL_OK;
 }
 
-/* codes: how many there are, NUMBERS for none */
+/* d->rows are known; codes: how many there are, NUMBERS for none */
 static DlStatus
 read_distribution(const DlModel *model, const DlJson *json, int32_t codes, DlDistribution *d, DlError *error)
 {
 	d->codes = codes != NUMBERS;
-	DL_TRY(dl_json_member_int(json, "rows", 0, INT64_MAX / 4, &d->rows, error));
 	if (dl_json_has(json, "missing"))
 		DL_TRY(dl_json_member_int(json, "missing", 0, d->rows, &d->missing, error));
 	return d->codes ? read_levels(model, json, codes, d, error) : read_numbers(model, json, d, error);
 }
 
 static DlStatus
-read_column(DlModel *model, const DlJson *json, int32_t column, DlError *error)
+read_named(const DlModel *model, const DlJson *statistics, const char *key, int32_t codes, DlDistribution *d,
+		   DlError *error)
 {
-	/* a category that was never anything but NULL has no code at all */
-	return read_distribution(model, json, dl_statistics_column_has_codes(model, column) ?
-							 dl_vocabulary_size(model->columns[column].vocabulary) : NUMBERS,
-							 &model->statistics.columns[column], error);
+	DlJson		json;
+
+	DL_TRY(dl_json_member(statistics, key, &json, error));
+	DL_TRY(dl_json_member_int(&json, "rows", 0, INT64_MAX / 4, &d->rows, error));
+	return read_distribution(model, &json, codes, d, error);
+}
+
+static DlStatus
+read_columns(DlModel *model, const DlJson *statistics, DlError *error)
+{
+	DlModelStatistics *s = &model->statistics;
+	DlJson		array;
+	size_t		count = 0;
+
+	DL_TRY(dl_json_array(statistics, "columns", DL_MODEL_MAX_COLUMNS, &array, &count, error));
+	if (count != (size_t) model->column_count)
+		return dl_json_fail(&array, error, "has %zu items, but there are %d columns", count, model->column_count);
+	DL_TRY(dl_arena_calloc(model->arena, count, sizeof(DlDistribution), &s->columns, error));
+	for (int32_t i = 0; i < model->column_count; i++)
+	{
+		bool		codes = dl_statistics_column_has_codes(model, i);
+		DlJson		item;
+
+		DL_TRY(dl_json_item(&array, (size_t) i, &item, error));
+		s->columns[i].rows = s->target.rows;
+
+		/* a category that was never anything but NULL has no code at all */
+		DL_TRY(read_distribution(model, &item, codes ? dl_vocabulary_size(model->columns[i].vocabulary) : NUMBERS,
+								 &s->columns[i], error));
+	}
+	return DL_OK;
 }
 
 DlStatus
@@ -189,27 +219,13 @@ dl_document_read_statistics(DlModel *model, const DlJson *root, DlError *error)
 {
 	DlModelStatistics *s = &model->statistics;
 	DlJson		json;
-	DlJson		member;
-	size_t		count = 0;
 
 	if (!dl_json_has(root, "statistics"))
 		return DL_OK;
 	DL_TRY(dl_json_member(root, "statistics", &json, error));
-	DL_TRY(dl_json_array(&json, "columns", DL_MODEL_MAX_COLUMNS, &member, &count, error));
-	if (count != (size_t) model->column_count)
-		return dl_json_fail(&member, error, "has %zu items, but there are %d columns", count, model->column_count);
-	DL_TRY(dl_arena_calloc(model->arena, count, sizeof(DlDistribution), &s->columns, error));
-	for (size_t i = 0; i < count; i++)
-	{
-		DlJson		item;
-
-		DL_TRY(dl_json_item(&member, i, &item, error));
-		DL_TRY(read_column(model, &item, (int32_t) i, error));
-	}
-	DL_TRY(dl_json_member(&json, "target", &member, error));
-	DL_TRY(read_distribution(model, &member, model->labels != NULL ? dl_vocabulary_size(model->labels) : NUMBERS, &s->target,
-							 error));
-	DL_TRY(dl_json_member(&json, "predictions", &member, error));
-	return read_distribution(model, &member, dl_statistics_predictions_have_codes(model) ? dl_model_result_width(model) : NUMBERS,
-							 &s->predictions, error);
+	DL_TRY(read_named(model, &json, "target", model->labels != NULL ? dl_vocabulary_size(model->labels) : NUMBERS,
+					  &s->target, error));
+	DL_TRY(read_named(model, &json, "predictions", dl_statistics_predictions_have_codes(model) ?
+					  dl_model_result_width(model) : NUMBERS, &s->predictions, error));
+	return read_columns(model, &json, error);
 }

@@ -264,7 +264,7 @@ add_record(Maker *maker)
 	return DL_OK;
 }
 
-/* Of 60 rows, of which some lack the value; in few bins, so that samples stay short. */
+/* Of 60 rows each, of which some lack the value; in few bins, so that samples stay short. */
 static DlStatus
 add_numbers(Maker *maker, double offset, DlDistribution *result)
 {
@@ -285,9 +285,11 @@ static DlStatus
 add_codes(Maker *maker, int32_t codes, int64_t missing, DlDistribution *result)
 {
 	int64_t		frequencies[32];
+	int64_t		rest = 60 - missing;
 
-	for (int32_t i = 0; i < codes && i < 32; i++)
-		frequencies[i] = 1 + i * 7 % 5;
+	for (int32_t i = 1; i < codes && i < 32; i++)
+		rest -= frequencies[i] = 1 + i * 7 % 5;
+	frequencies[0] = rest;
 	return dl_distribution_of_codes(maker->model->arena, frequencies, codes < 32 ? codes : 32, missing, NULL, 1, result,
 									maker->error);
 }

@@ -333,7 +333,8 @@ typedef struct Edit
 #define INTERVAL(level, at, low, high) "\"low\":[-5.0]", \
 	"\"interval\":{\"level\":" level ",\"at\":" at ",\"low\":" low ",\"high\":" high "},\"low\":[-5.0]"
 
-#define STATISTICS "\"statistics\":{\"columns\":[{"
+#define STATISTICS "\"statistics\":{\"target\":{"
+#define COLUMNS "\"columns\":[{\"missing\""
 
 static const Edit edits[] =
 {
@@ -344,7 +345,7 @@ static const Edit edits[] =
 	{"binary", "version as text", "\"format_version\":1", "\"format_version\":\"1\"", DL_ERROR_CORRUPT},
 	{"binary", "version as real", "\"format_version\":1", "\"format_version\":1.0", DL_ERROR_CORRUPT},
 	{"binary", "no JSON", "{\"format_version\":1", "{\"format_version\":", DL_ERROR_CORRUPT},
-	{"binary", "something behind", "]}}}", "]}}} {}", DL_ERROR_CORRUPT},
+	{"binary", "something behind", "]}]}}", "]}]}} {}", DL_ERROR_CORRUPT},
 	{"binary", "a duplicate key", "{\"format_version\":1", "{\"format_version\":1,\"format_version\":1", DL_ERROR_CORRUPT},
 	{"binary", "nesting", "\"format_version\":1", "\"format_version\":1,\"x\":[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]", DL_ERROR_LIMIT},
 	{"binary", "an unknown task", "\"task\":\"binary\"", "\"task\":\"unary\"", DL_ERROR_CORRUPT},
@@ -434,10 +435,12 @@ static const Edit edits[] =
 	{"numbers of levels", "many numbers of levels", "\"level_numbers\":3", "\"level_numbers\":2000000000", DL_ERROR_CORRUPT},
 	{"binary", "a network of no member", "\"networks\":[", "\"networks\":[{\"network\":\"dense(16, gelu)\"},", DL_ERROR_CORRUPT},
 	{"small", "no record", "\"record\":", "\"rec\":", DL_ERROR_CORRUPT},
-	{"small", "statistics of too many columns", "\"statistics\":{\"columns\":[", "\"statistics\":{\"columns\":[{\"rows\":0},", DL_ERROR_CORRUPT},
-	{"small", "statistics of no column", "\"statistics\":{\"columns\":[", "\"statistics\":{\"columns\":[],\"x\":[", DL_ERROR_CORRUPT},
+	{"small", "statistics of too many columns", COLUMNS, "\"columns\":[{},{\"missing\"", DL_ERROR_CORRUPT},
+	{"small", "statistics of no column", COLUMNS, "\"columns\":[],\"x\":[{\"missing\"", DL_ERROR_CORRUPT},
 	{"small", "statistics that are a number", "\"statistics\":{", "\"statistics\":1,\"x\":{", DL_ERROR_CORRUPT},
 	{"small", "no statistics", "\"statistics\":", "\"x\":", DL_OK},
+	{"small", "no statistics of columns", COLUMNS, "\"x\":[{\"missing\"", DL_ERROR_CORRUPT},
+	{"small", "a column of more rows than counts", COLUMNS ":6", "\"columns\":[{\"missing\":5", DL_ERROR_CORRUPT},
 	{"small", "no statistics of the target", "\"target\":{\"rows\"", "\"x\":{\"rows\"", DL_ERROR_CORRUPT},
 	{"small", "no statistics of predictions", "\"predictions\":", "\"x\":", DL_ERROR_CORRUPT},
 	{"small", "statistics of more rows than counts", STATISTICS "\"rows\":", STATISTICS "\"rows\":9", DL_ERROR_CORRUPT},
@@ -460,7 +463,7 @@ static const Edit edits[] =
 	{"categories only", "a negative level", "\"levels\":[", "\"levels\":[-1,", DL_ERROR_CORRUPT},
 	{"categories only", "no levels", "\"levels\":[", "\"x\":[", DL_ERROR_CORRUPT},
 	{"categories only", "more unseen than rows", "\"unseen\":", "\"unseen\":9", DL_ERROR_CORRUPT},
-	{"categories only", "numbers of a category", STATISTICS, STATISTICS "\"levels\":1,\"x\":{", DL_ERROR_CORRUPT},
+	{"categories only", "numbers of a category", COLUMNS ":4", "\"columns\":[1,{\"missing\":4", DL_ERROR_CORRUPT},
 	{"small", "unknown optimizer", "\"optimizer\":\"", "\"optimizer\":\"x", DL_ERROR_CORRUPT},
 	{"small", "curve of unequal columns", "\"epoch\":[1,2,3]", "\"epoch\":[1,2]", DL_ERROR_CORRUPT},
 	{"small", "curve of fractions", "\"epoch\":[1,2,3]", "\"epoch\":[1,2,3.5]", DL_ERROR_CORRUPT},
