@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #define PI 3.14159265358979323846
+#define MOST_TERMS 1000000		/* of a continued fraction, which has converged long before */
 #define SMALL 1e-300			/* in the place of a denominator of 0 */
 
 static double
@@ -43,7 +44,7 @@ gamma_fraction(double a, double x, double factor)
 	double		d = 1 / b;
 	double		result = d;
 
-	for (double i = 1;; i++)
+	for (double i = 1; i < MOST_TERMS; i++)
 	{
 		double		numerator = -i * (i - a);
 		double		change;
@@ -55,9 +56,10 @@ gamma_fraction(double a, double x, double factor)
 		c = fabs(c) < SMALL ? SMALL : c;
 		change = c * d;
 		result *= change;
-		if (!(fabs(change - 1) > DBL_EPSILON))
-			return factor * result;
+		if (!(fabs(change - 1) > 4 * DBL_EPSILON))
+			break;
 	}
+	return factor * result;
 }
 
 double

@@ -99,7 +99,7 @@ count_codes(Drift *d, int32_t column)
 
 		if (nulls[i])
 			code = DL_CODE_MISSING;
-		else if (code == DL_CODE_MISSING || (category != NULL && category->map[code] < 0))
+		else if (code < 0 || (category != NULL && (code >= category->code_count || category->map[code] < 0)))
 			code = DL_CODE_UNSEEN;
 		d->codes[i] = code;
 	}
