@@ -31,6 +31,7 @@ PG_FUNCTION_INFO_V1(dl_sql_drift);
 PG_FUNCTION_INFO_V1(dl_sql_drift_value);
 
 #define LEVEL_BYTES 60			/* of a level's text that is shown */
+#define MOST_DAYS 2e9			/* from 2000-01-01 to any date; a model may say anything */
 
 typedef struct Drift
 {
@@ -239,7 +240,8 @@ mean_text(const DlColumn *column, double mean)
 {
 	if (column != NULL && column->kind == DL_COLUMN_TEXT)
 		return psprintf("%.4g", expm1(mean));
-	if (column != NULL && (column->kind == DL_COLUMN_DATE || column->kind == DL_COLUMN_TIMESTAMP))
+	if (column != NULL && (column->kind == DL_COLUMN_DATE || column->kind == DL_COLUMN_TIMESTAMP) &&
+		fabs(mean) < MOST_DAYS && IS_VALID_DATE((DateADT) floor(mean)))
 		return DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum((DateADT) floor(mean))));
 	return psprintf("%.4g", mean);
 }
