@@ -50,6 +50,8 @@ coverage_FLAGS = -O0 -fsanitize=fuzzer-no-link -fprofile-instr-generate -fcovera
 build/release/cpu/%.o: release_FLAGS += -O3
 # Vectors of square roots.
 build/release/data/text.o: release_FLAGS += -O3
+# Loops over all values of the training rows.
+build/release/data/distribution.o: release_FLAGS += -O3
 # Loops over all weights.
 build/release/model/model_decode.o: release_FLAGS += -O3
 # Loops over the columns of every row that is scored.

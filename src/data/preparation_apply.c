@@ -227,7 +227,8 @@ dl_preparation_apply(const DlPreparation *preparation, int64_t rows, const uint3
 		else
 		{
 			scale_numbers(preparation->numbers, plain_count, features, numbers);
-			scale_numbers(preparation->numbers + plain_count, text_count, features, numbers + continuous);
+			if (text_count > 0)
+				scale_numbers(preparation->numbers + plain_count, text_count, features, numbers + continuous);
 		}
 		if (continuous > plain_count)
 			apply_levels(preparation, features, numbers + plain_count);

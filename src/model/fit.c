@@ -363,7 +363,7 @@ compare(Fit *fit, DlPart part, DlFitResult *result, DlError *error)
 		status = dl_fit_feature_map(fit->scratch, fit->request, incumbent, &map, error);
 	if (status == DL_OK && map != NULL)
 		status = dl_fit_measure(fit->scratch, incumbent, &fit->choice.train, map, &fit->sources[part], fit->host->cancel,
-								&count, &metrics, error);
+								&count, &metrics, NULL, error);
 	if (status == DL_OK && map != NULL)
 	{
 		result->incumbent_value = metrics[0].value;
@@ -382,7 +382,9 @@ finish(Fit *fit, DlArena *arena, DlFitResult *result, DlError *error)
 
 	fill_record(fit);
 	DL_TRY(dl_fit_measure(fit->model->arena, fit->model, &record->settings, NULL, &fit->sources[part], fit->host->cancel,
-						  &record->metric_count, &record->metrics, error));
+						  &record->metric_count, &record->metrics, &fit->model->statistics.predictions, error));
+	DL_TRY(dl_fit_statistics(&fit->sources[DL_PART_TRAIN], fit->choice.preparation.min_count,
+							 fit->host->cancel, fit->model, error));
 	record->metric = record->metrics[0].name;
 	DL_TRY(dl_fit_visit(&fit->sources[part], fit->host->cancel, add_hash, &record->held_out, error));
 	result->rows = record->rows;

@@ -226,12 +226,19 @@ extern DlStatus dl_fit_calibrate(DlArena *scratch, const DlFitSelection *selecti
 /*
  * Scores rows with a model whose features are those of the request, and
  * measures (fit_measure.c) as a model of these settings is.  map tells where another
- * model finds its words; NULL: the request's own layout.
+ * model finds its words; NULL: the request's own layout.  predictions: how the results are distributed; may be NULL.
  */
 typedef struct DlFeatureMap DlFeatureMap;
 extern DlStatus dl_fit_measure(DlArena *arena, const DlModel *model, const DlTrainSettings *settings,
 							   const DlFeatureMap *map, DlFitSource *source, const atomic_int *cancel, int *count,
-							   DlMetricValue **metrics, DlError *error);
+							   DlMetricValue **metrics, DlDistribution *predictions, DlError *error);
+
+/*
+ * How the columns and the target of the training part are distributed, into model->statistics, but for the predictions
+ * (fit_statistics.c).  least: rows that a level of a category needs to be known.
+ */
+extern DlStatus dl_fit_statistics(const DlFitSource *source, int64_t least, const atomic_int *cancel,
+								  DlModel *model, DlError *error);
 
 /* *result is NULL when incumbent cannot be scored on the request's columns. */
 extern DlStatus dl_fit_feature_map(DlArena *arena, const DlFitRequest *request, const DlModel *incumbent,

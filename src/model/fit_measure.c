@@ -12,6 +12,7 @@
 
 #include "core/size.h"
 #include "model/fit_internal.h"
+#include "model/statistics.h"
 #include "nn/metrics.h"
 
 #define SLICE_ROWS 256
@@ -200,7 +201,8 @@ is_cancelled(void *context)
 
 DlStatus
 dl_fit_measure(DlArena *arena, const DlModel *model, const DlTrainSettings *settings, const DlFeatureMap *map,
-			   DlFitSource *source, const atomic_int *cancel, int *count, DlMetricValue **metrics, DlError *error)
+			   DlFitSource *source, const atomic_int *cancel, int *count, DlMetricValue **metrics,
+			   DlDistribution *predictions, DlError *error)
 {
 	bool		classes = model->task == DL_TASK_BINARY || model->task == DL_TASK_MULTICLASS;
 	size_t		rows = (size_t) source->row_count;
@@ -224,6 +226,9 @@ dl_fit_measure(DlArena *arena, const DlModel *model, const DlTrainSettings *sett
 	if (status == DL_OK)
 		status = dl_model_measure(arena, model->task, settings, model->threshold, source->row_count, width, scored.results, scored.values,
 								  scored.codes, scored.weight, stop, count, metrics, error);
+	if (status == DL_OK && predictions != NULL)
+		status = dl_statistics_of_predictions(arena, model, source->row_count, scored.results,
+											  source->request->target_offset, predictions, error);
 	dl_arena_destroy(scratch);
 	return status;
 }

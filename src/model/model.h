@@ -14,6 +14,7 @@
 
 #include "core/graph.h"
 #include "data/column.h"
+#include "data/distribution.h"
 #include "data/preparation.h"
 #include "nn/network.h"
 #include "nn/trainer.h"
@@ -88,6 +89,17 @@ typedef struct DlTrainRecord
 	uint64_t	held_out;		/* hash of the rows of metric_part: equal means comparable */
 } DlTrainRecord;
 
+/*
+ * How the rows of training were distributed, for dl.drift (statistics.h): each column and the target in the training part,
+ * and what the model predicted for the rows that it was measured on.
+ */
+typedef struct DlModelStatistics
+{
+	DlDistribution *columns;	/* one each; NULL: the model has no statistics */
+	DlDistribution target;
+	DlDistribution predictions;
+} DlModelStatistics;
+
 /* One network, built for the inputs of its model; several members may share it. */
 typedef struct DlModelNetwork
 {
@@ -158,6 +170,7 @@ typedef struct DlModel
 	DlModelMember *members;		/* their weighted mean is the result */
 
 	DlTrainRecord record;
+	DlModelStatistics statistics;
 } DlModel;
 
 /*

@@ -76,6 +76,7 @@ dl_document_write(const DlModel *model, DlJsonWriter *writer, DlTensorList *tens
 	dl_document_write_columns(model, writer, tensors);
 	DL_TRY(dl_document_write_preparation(model, writer, tensors, error));
 	dl_document_write_record(&model->record, writer);
+	dl_document_write_statistics(model, writer);
 	dl_json_end_object(writer);
 	return dl_json_writer_finish(writer, error);
 }
@@ -151,7 +152,8 @@ dl_document_read(DlModel *model, const DlJson *root, DlTensorIndex *tensors, DlE
 	DL_TRY(dl_document_read_members(model, root, error));
 	DL_TRY(dl_document_read_columns(model, root, tensors, error));
 	DL_TRY(dl_document_read_preparation(model, root, tensors, error));
-	return dl_document_read_record(model, root, error);
+	DL_TRY(dl_document_read_record(model, root, error));
+	return dl_document_read_statistics(model, root, error);
 }
 
 DlStatus

@@ -71,7 +71,10 @@ extern DlStatus dl_tensor_index_data(const DlTensorIndex *index, DlArena *arena,
 extern DlStatus dl_tensor_index_vector_of(DlTensorIndex *index, DlArena *arena, const char *name, DlDtype dtype,
 										  int64_t count, void *result, DlError *error);
 
-/* Parts of the document: document_members.c, document_columns.c, document_preparation.c, document_record.c. */
+/*
+ * Parts of the document: document_members.c, document_columns.c, document_preparation.c, document_record.c,
+ * document_statistics.c.
+ */
 extern void dl_document_write_members(const DlModel *model, DlJsonWriter *writer);
 extern DlStatus dl_document_read_members(DlModel *model, const DlJson *root, DlError *error);
 extern void dl_document_write_columns(const DlModel *model, DlJsonWriter *writer, DlTensorList *tensors);
@@ -81,6 +84,8 @@ extern DlStatus dl_document_write_preparation(const DlModel *model, DlJsonWriter
 extern DlStatus dl_document_read_preparation(DlModel *model, const DlJson *root, DlTensorIndex *tensors, DlError *error);
 extern void dl_document_write_record(const DlTrainRecord *record, DlJsonWriter *writer);
 extern DlStatus dl_document_read_record(DlModel *model, const DlJson *root, DlError *error);
+extern void dl_document_write_statistics(const DlModel *model, DlJsonWriter *writer);
+extern DlStatus dl_document_read_statistics(DlModel *model, const DlJson *root, DlError *error);
 
 /*
  * The operators of the graph in the order of their work, for readers without the

@@ -1,6 +1,6 @@
 /*
  * fuzz_model.c
- *    Bytes of a model: validate, decode, encode, decode again, score a row.
+ *    Bytes of a model: validate, decode, encode, decode again, score a row, compare with its statistics.
  *
  * What is accepted must encode to bytes that decode to a model of the same
  * bytes.  The mutator knows the layout: after a mutation of the header it
@@ -52,6 +52,38 @@ score(const DlModel *model, DlArena *arena, const uint8_t *data, size_t size)
 		fail("a model cannot embed", &error);
 }
 
+/* Numbers and codes from the bytes against one of the statistics. */
+static void
+watch(const DlDistribution *reference, DlArena *arena, const uint8_t *data, size_t size)
+{
+	DlError		error;
+	DlDistribution now;
+	DlDrift		drift;
+	float		numbers[64];
+	int32_t		codes[64];
+
+	if (dl_distribution_like(arena, reference, &now, &error) != DL_OK)
+		return;
+	for (size_t i = 0; i < 64; i++)
+	{
+		uint32_t	word = size == 0 ? 0 : (uint32_t) data[i % size] * 0x01010101u;
+
+		memcpy(&numbers[i], &word, sizeof(float));
+		codes[i] = (int32_t) (i % 9) - 2;
+	}
+	if (now.codes)
+		dl_distribution_add_codes(&now, codes, 64);
+	else
+		dl_distribution_add_numbers(&now, numbers, 64);
+	dl_distribution_finish(&now);
+	dl_distribution_compare(&now, &drift);
+	if (drift.psi < 0 || drift.p_value < 0 || drift.p_value > 1 + 1e-9)
+	{
+		snprintf(error.message, sizeof(error.message), "index %g, p-value %g", drift.psi, drift.p_value);
+		fail("a distribution cannot be compared", &error);
+	}
+}
+
 static void
 check_model(const DlModel *model, DlArena *arena, const uint8_t *data, size_t size)
 {
@@ -76,6 +108,12 @@ check_model(const DlModel *model, DlArena *arena, const uint8_t *data, size_t si
 		fail("a copy has other bytes", &error);
 	dl_model_destroy(copy);
 	score(model, arena, data, size);
+	if (model->statistics.columns == NULL)
+		return;
+	for (int32_t i = 0; i < model->column_count; i++)
+		watch(&model->statistics.columns[i], arena, data, size);
+	watch(&model->statistics.target, arena, data, size);
+	watch(&model->statistics.predictions, arena, data, size);
 }
 
 int

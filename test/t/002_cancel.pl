@@ -129,6 +129,39 @@ for my $way ('perform', 'assignment')
 	clean("caught, $way");
 }
 
+# What only scores: a large network, rows without end, and the measuring of all of them at the end.
+$node->safe_psql('postgres', q(
+	SELECT dl.train('watched', 'SELECT a, b, y FROM small', 'y', network => 'dense(2000, relu) > dense(2000, relu)', epochs => 1, quiet => true);
+	SELECT dl.train('sided', 'SELECT a, b, y > 0 AS side FROM small', 'side', network => 'linear', epochs => 1, quiet => true)));
+for my $case (
+	[ 'drift', "SELECT count(*) FROM dl.drift('watched', 'SELECT s.* FROM small s, generate_series(1, 1000000)')" ],
+	[ 'drift of a small model', "SELECT count(*) FROM dl.drift('sided', 'SELECT s.*, y > 0 AS side FROM small s, generate_series(1, 1000000)')" ],
+	[ 'performance', "SELECT count(*) FROM dl.performance('watched', 'SELECT s.* FROM small s, generate_series(1, 1000000)')" ],
+	[ 'performance of many days', "SELECT count(*) FROM dl.performance('sided', 'SELECT s.*, y > 0 AS side, date ''2026-01-01'' + n AS day FROM small s, generate_series(1, 60) n', 'day')" ])
+{
+	my ($name, $statement) = @$case;
+	my @late;
+	for my $run (1 .. 3)
+	{
+		my $limit = 300 + int(rand(300));
+		my $output = $node->safe_psql('postgres', qq(
+			SELECT set_config('test.since', extract(epoch FROM clock_timestamp())::text, false) IS NOT NULL;
+			SET statement_timeout = $limit;
+			\\set ON_ERROR_STOP off
+			\\set VERBOSITY sqlstate
+			$statement;
+			\\echo :LAST_ERROR_SQLSTATE
+			RESET statement_timeout;
+			SELECT round(1000 * (extract(epoch FROM clock_timestamp())::numeric - current_setting('test.since')::numeric) - $limit);),
+			on_error_stop => 0);
+		my ($state, $late) = (split /\n/, $output)[ -2, -1 ];
+		is($state, '57014', "timeout, $name: query_canceled");
+		push @late, $late;
+	}
+	cmp_ok(median(@late), '<', 100, "timeout, $name: ends within 100 ms (median)") or diag "@late";
+	note("milliseconds: @late");
+}
+
 # The client dies: the server notices by itself.
 for my $in_worker (1, 0)
 {

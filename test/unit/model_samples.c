@@ -264,6 +264,62 @@ add_record(Maker *maker)
 	return DL_OK;
 }
 
+/* Of 60 rows each, of which some lack the value; in few bins, so that samples stay short. */
+static DlStatus
+add_numbers(Maker *maker, double offset, DlDistribution *result)
+{
+	float		values[60];
+	float		sample[6];
+	uint32_t	keys[12];
+
+	for (int i = 0; i < 60; i++)
+		values[i] = i % 10 == 3 ? NAN : rintf(8 * normal(maker));
+	memcpy(sample, values, sizeof(sample));
+	DL_TRY(dl_distribution_of_sample(maker->model->arena, sample, keys, keys + 6, 6, offset, result, maker->error));
+	dl_distribution_add_numbers(result, values, 60);
+	dl_distribution_finish(result);
+	return DL_OK;
+}
+
+static DlStatus
+add_codes(Maker *maker, int32_t codes, int64_t missing, DlDistribution *result)
+{
+	int64_t		frequencies[32];
+	int64_t		rest = 60 - missing;
+
+	for (int32_t i = 1; i < codes && i < 32; i++)
+		rest -= frequencies[i] = 1 + i * 7 % 5;
+	frequencies[0] = rest;
+	return dl_distribution_of_codes(maker->model->arena, frequencies, codes < 32 ? codes : 32, missing, NULL, 1, result,
+									maker->error);
+}
+
+/* Every sample has statistics but the first, which is as models were before there were any. */
+static DlStatus
+add_statistics(Maker *maker)
+{
+	DlModel    *model = maker->model;
+	DlModelStatistics *s = &model->statistics;
+
+	DL_TRY(dl_arena_calloc(model->arena, (size_t) model->column_count, sizeof(DlDistribution), &s->columns, maker->error));
+	for (int32_t i = 0; i < model->column_count; i++)
+	{
+		const DlColumn *column = &model->columns[i];
+
+		if (column->kind == DL_COLUMN_CATEGORY)
+			DL_TRY(add_codes(maker, dl_vocabulary_size(column->vocabulary), 4, &s->columns[i]));
+		else
+			DL_TRY(add_numbers(maker, column->offset, &s->columns[i]));
+	}
+	if (model->labels != NULL)
+		DL_TRY(add_codes(maker, dl_vocabulary_size(model->labels), 0, &s->target));
+	else
+		DL_TRY(add_numbers(maker, 2.5, &s->target));
+	if (model->task == DL_TASK_MULTICLASS)
+		return add_codes(maker, model->outputs, 0, &s->predictions);
+	return add_numbers(maker, model->task == DL_TASK_REGRESSION ? 2.5 : 0, &s->predictions);
+}
+
 /* What starts as a constant shall matter too: 0 becomes anything, 1 (factors, variances) stays positive. */
 static void
 move_constants(Maker *maker, const DlGraph *graph, float *vector)
@@ -370,6 +426,8 @@ model_sample_create(const ModelSample *sample, uint64_t seed, DlModel **result, 
 		status = add_record(&maker);
 	if (status == DL_OK)
 		status = add_weights(&maker, sample);
+	if (status == DL_OK && sample != &model_samples[0])
+		status = add_statistics(&maker);
 	if (status == DL_OK)
 		*result = maker.model;
 	else

@@ -333,6 +333,9 @@ typedef struct Edit
 #define INTERVAL(level, at, low, high) "\"low\":[-5.0]", \
 	"\"interval\":{\"level\":" level ",\"at\":" at ",\"low\":" low ",\"high\":" high "},\"low\":[-5.0]"
 
+#define STATISTICS "\"statistics\":{\"target\":{"
+#define COLUMNS "\"columns\":[{\"missing\""
+
 static const Edit edits[] =
 {
 	{"binary", "an unknown key", "{\"format_version\":1", "{\"later\":{\"a\":[1]},\"format_version\":1", DL_OK},
@@ -342,7 +345,7 @@ static const Edit edits[] =
 	{"binary", "version as text", "\"format_version\":1", "\"format_version\":\"1\"", DL_ERROR_CORRUPT},
 	{"binary", "version as real", "\"format_version\":1", "\"format_version\":1.0", DL_ERROR_CORRUPT},
 	{"binary", "no JSON", "{\"format_version\":1", "{\"format_version\":", DL_ERROR_CORRUPT},
-	{"binary", "something behind", "}]}}", "}]}} {}", DL_ERROR_CORRUPT},
+	{"binary", "something behind", "]}]}}", "]}]}} {}", DL_ERROR_CORRUPT},
 	{"binary", "a duplicate key", "{\"format_version\":1", "{\"format_version\":1,\"format_version\":1", DL_ERROR_CORRUPT},
 	{"binary", "nesting", "\"format_version\":1", "\"format_version\":1,\"x\":[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]", DL_ERROR_LIMIT},
 	{"binary", "an unknown task", "\"task\":\"binary\"", "\"task\":\"unary\"", DL_ERROR_CORRUPT},
@@ -432,6 +435,35 @@ static const Edit edits[] =
 	{"numbers of levels", "many numbers of levels", "\"level_numbers\":3", "\"level_numbers\":2000000000", DL_ERROR_CORRUPT},
 	{"binary", "a network of no member", "\"networks\":[", "\"networks\":[{\"network\":\"dense(16, gelu)\"},", DL_ERROR_CORRUPT},
 	{"small", "no record", "\"record\":", "\"rec\":", DL_ERROR_CORRUPT},
+	{"small", "statistics of too many columns", COLUMNS, "\"columns\":[{},{\"missing\"", DL_ERROR_CORRUPT},
+	{"small", "statistics of no column", COLUMNS, "\"columns\":[],\"x\":[{\"missing\"", DL_ERROR_CORRUPT},
+	{"small", "statistics that are a number", "\"statistics\":{", "\"statistics\":1,\"x\":{", DL_ERROR_CORRUPT},
+	{"small", "no statistics", "\"statistics\":", "\"x\":", DL_OK},
+	{"small", "no statistics of columns", COLUMNS, "\"x\":[{\"missing\"", DL_ERROR_CORRUPT},
+	{"small", "a column of more rows than counts", COLUMNS ":6", "\"columns\":[{\"missing\":5", DL_ERROR_CORRUPT},
+	{"small", "no statistics of the target", "\"target\":{\"rows\"", "\"x\":{\"rows\"", DL_ERROR_CORRUPT},
+	{"small", "no statistics of predictions", "\"predictions\":", "\"x\":", DL_ERROR_CORRUPT},
+	{"small", "statistics of more rows than counts", STATISTICS "\"rows\":", STATISTICS "\"rows\":9", DL_ERROR_CORRUPT},
+	{"small", "statistics of a negative number of rows", STATISTICS "\"rows\":", STATISTICS "\"rows\":-", DL_ERROR_CORRUPT},
+	{"small", "statistics of 2^63 rows", STATISTICS "\"rows\":60", STATISTICS "\"rows\":9223372036854775807", DL_ERROR_CORRUPT},
+	{"small", "more missing than rows", STATISTICS "\"rows\":60,\"missing\":6", STATISTICS "\"rows\":60,\"missing\":61", DL_ERROR_CORRUPT},
+	{"small", "all missing, and yet counted", STATISTICS "\"rows\":60,\"missing\":6", STATISTICS "\"rows\":60,\"missing\":60", DL_ERROR_CORRUPT},
+	{"small", "edges that fall", "\"edges\":[", "\"edges\":[1e9,", DL_ERROR_CORRUPT},
+	{"small", "an edge beyond floats", "\"edges\":[", "\"edges\":[-1e300,", DL_ERROR_CORRUPT},
+	{"small", "one more edge", "\"edges\":[", "\"edges\":[-1e9,", DL_ERROR_CORRUPT},
+	{"small", "an edge that is null", "\"edges\":[", "\"edges\":[null,", DL_ERROR_CORRUPT},
+	{"small", "a negative count", "\"counts\":[", "\"counts\":[-1,", DL_ERROR_CORRUPT},
+	{"small", "a great count", "\"counts\":[", "\"counts\":[99", DL_ERROR_CORRUPT},
+	{"small", "a count of nothing", "\"counts\":[", "\"counts\":[0,", DL_ERROR_CORRUPT},
+	{"small", "a range from above", STATISTICS "\"rows\":60,\"missing\":6,\"offset\":", STATISTICS "\"rows\":60,\"missing\":6,\"low\":1e9,\"x\":", DL_ERROR_CORRUPT},
+	{"small", "a negative deviation", "\"deviation\":", "\"deviation\":-", DL_ERROR_CORRUPT},
+	{"small", "no deviation", "\"deviation\":", "\"x\":", DL_ERROR_CORRUPT},
+	{"categories only", "a level twice", "\"levels\":[", "\"levels\":[3,3,", DL_ERROR_CORRUPT},
+	{"categories only", "a level that is none", "\"levels\":[", "\"levels\":[16,", DL_ERROR_CORRUPT},
+	{"categories only", "a negative level", "\"levels\":[", "\"levels\":[-1,", DL_ERROR_CORRUPT},
+	{"categories only", "no levels", "\"levels\":[", "\"x\":[", DL_ERROR_CORRUPT},
+	{"categories only", "more unseen than rows", "\"unseen\":", "\"unseen\":9", DL_ERROR_CORRUPT},
+	{"categories only", "numbers of a category", COLUMNS ":4", "\"columns\":[1,{\"missing\":4", DL_ERROR_CORRUPT},
 	{"small", "unknown optimizer", "\"optimizer\":\"", "\"optimizer\":\"x", DL_ERROR_CORRUPT},
 	{"small", "curve of unequal columns", "\"epoch\":[1,2,3]", "\"epoch\":[1,2]", DL_ERROR_CORRUPT},
 	{"small", "curve of fractions", "\"epoch\":[1,2,3]", "\"epoch\":[1,2,3.5]", DL_ERROR_CORRUPT},
