@@ -57,6 +57,7 @@ static const TileConfiguration whole_tiles = {
 	} while (0)
 #define TILE_STORE(tile, to, bytes) \
 	do { \
+		TILE_MEMORY(); \
 		_tile_stored(tile, to, (size_t) (bytes)); \
 		TILE_MEMORY(); \
 	} while (0)
