@@ -68,6 +68,8 @@ build/release/data/text.o: release_FLAGS += -O3
 build/release/model/model_decode.o: release_FLAGS += -O3
 # Loops over the columns of every row that is scored.
 build/pg/column_run.o: CFLAGS += -O3
+# Loops over the elements of arrays.
+build/pg/encode.o: CFLAGS += -O3
 
 UNIT_SRCS := $(sort $(wildcard test/unit/*.c))
 UNIT_HELPERS := $(filter-out test/unit/test_%,$(UNIT_SRCS))

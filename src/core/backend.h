@@ -7,7 +7,7 @@
  * src/cpu/reference.c in plain C for float64 (the oracle of all tests) and for
  * float32, and the fast CPU backend for float32, which starts from the plain
  * entries and replaces some according to the processor.  Where the processor
- * multiplies bfloat16 there is a fourth, the third with another dense().
+ * multiplies bfloat16 there is another, the third with a dense() of its own.
  *
  * All pointers are to contiguous row-major memory of the backend's real type
  * ("real" below) unless said otherwise.  Buffers do not overlap unless a
