@@ -50,45 +50,53 @@ bfloat16_packed(int64_t depth, int64_t columns)
 	return (columns + BFLOAT16_COLUMNS - 1) / BFLOAT16_COLUMNS * BFLOAT16_COLUMNS * bfloat16_padded(depth);
 }
 
-/* Two inputs of up to 16 columns; the second row may be NULL: zeros. */
+/* Two inputs of 16 columns. */
 static inline void
-bfloat16_interleave(const float *first, const float *second, int64_t columns, uint16_t *packed)
+bfloat16_interleave(const float *first, const float *second, uint16_t *packed)
 {
-	float		pair[2][BFLOAT16_COLUMNS] = {{0}};
-
-	memcpy(pair[0], first, (size_t) columns * sizeof(float));
-	if (second != NULL)
-		memcpy(pair[1], second, (size_t) columns * sizeof(float));
 	for (int i = 0; i < BFLOAT16_COLUMNS; i++)
 	{
-		uint32_t	both = bfloat16_round(pair[0][i]) | (uint32_t) bfloat16_round(pair[1][i]) << 16;
+		uint32_t	both = bfloat16_round(first[i]) | (uint32_t) bfloat16_round(second[i]) << 16;
 
 		memcpy(packed + 2 * i, &both, sizeof(both));
 	}
 }
 
-/* weight[depth, columns] at stride, to bfloat16_packed() elements. */
+/* Inputs [k, k + 1] of up to 16 columns, which may be beyond the depth. */
+static inline void
+bfloat16_pack_pair(int64_t k, int64_t depth, int64_t columns, const float *weight, int64_t stride, uint16_t *packed)
+{
+	float		pair[2][BFLOAT16_COLUMNS] = {{0}};
+
+	if (columns == BFLOAT16_COLUMNS && k + 1 < depth)
+	{
+		bfloat16_interleave(weight + k * stride, weight + (k + 1) * stride, packed);
+		return;
+	}
+	for (int i = 0; i < 2; i++)
+		if (k + i < depth)
+			memcpy(pair[i], weight + (k + i) * stride, (size_t) columns * sizeof(float));
+	bfloat16_interleave(pair[0], pair[1], packed);
+}
+
+/* weight[depth, columns] at stride, to bfloat16_packed() elements; rows in groups, which are read along. */
 static inline void
 bfloat16_pack(int64_t depth, int64_t columns, const float *weight, int64_t stride, uint16_t *packed)
 {
-	for (int64_t column = 0; column < columns; column += BFLOAT16_COLUMNS)
-	{
-		int64_t		width = columns - column < BFLOAT16_COLUMNS ? columns - column : BFLOAT16_COLUMNS;
-		int64_t		k = 0;
+	const int64_t padded = bfloat16_padded(depth);
 
-		for (; k < depth; k += 2)
+	for (int64_t group = 0; group < padded; group += BFLOAT16_DEPTH)
+		for (int64_t column = 0; column < columns; column += BFLOAT16_COLUMNS)
 		{
-			const float *row = weight + k * stride + column;
+			int64_t		width = columns - column < BFLOAT16_COLUMNS ? columns - column : BFLOAT16_COLUMNS;
+			uint16_t   *to = packed + column * padded + group * BFLOAT16_COLUMNS;
 
-			bfloat16_interleave(row, k + 1 < depth ? row + stride : NULL, width, packed);
-			packed += 2 * BFLOAT16_COLUMNS;
+			for (int64_t k = group; k < group + BFLOAT16_DEPTH; k += 2)
+			{
+				bfloat16_pack_pair(k, depth, width, weight + column, stride, to);
+				to += 2 * BFLOAT16_COLUMNS;
+			}
 		}
-		for (; k < bfloat16_padded(depth); k += 2)
-		{
-			memset(packed, 0, 2 * BFLOAT16_COLUMNS * sizeof(uint16_t));
-			packed += 2 * BFLOAT16_COLUMNS;
-		}
-	}
 }
 
 /*
