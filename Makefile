@@ -46,6 +46,20 @@ fuzz_FLAGS = -O1 -fsanitize=fuzzer-no-link $(SANITIZE)
 coverage_CC = clang
 coverage_FLAGS = -O0 -fsanitize=fuzzer-no-link -fprofile-instr-generate -fcoverage-mapping
 
+# Instructions that not every compiler and assembler knows: $(call knows,COMPILER,OPTION,INSTRUCTION,MACRO).
+knows = $(shell echo 'void f(void) { __asm__ volatile ("$(3)"); }' | $(1) $(2) -x c -c -o /dev/null - 2>/dev/null && echo -D$(4))
+bfloat16 = $(call knows,$(1),-mavx512bf16,vdpbf16ps %zmm0$(comma) %zmm1$(comma) %zmm2,DL_HAVE_AVX512_BF16) \
+	$(call knows,$(1),-mamx-tile -mamx-bf16,tdpbf16ps %tmm0$(comma) %tmm1$(comma) %tmm2,DL_HAVE_AMX_BF16)
+comma = ,
+release_BFLOAT16 := $(call bfloat16,$(release_CC))
+asan_BFLOAT16 := $(if $(filter $(release_CC),$(asan_CC)),$(release_BFLOAT16),$(call bfloat16,$(asan_CC)))
+fuzz_BFLOAT16 := $(call bfloat16,$(fuzz_CC))
+coverage_BFLOAT16 := $(fuzz_BFLOAT16)
+release_FLAGS += $(release_BFLOAT16)
+asan_FLAGS += $(asan_BFLOAT16)
+fuzz_FLAGS += $(fuzz_BFLOAT16)
+coverage_FLAGS += $(coverage_BFLOAT16)
+
 # The last of several -O holds.
 build/release/cpu/%.o: release_FLAGS += -O3
 # Vectors of square roots.
@@ -56,6 +70,8 @@ build/release/data/distribution.o: release_FLAGS += -O3
 build/release/model/model_decode.o: release_FLAGS += -O3
 # Loops over the columns of every row that is scored.
 build/pg/column_run.o: CFLAGS += -O3
+# Loops over the elements of arrays.
+build/pg/encode.o: CFLAGS += -O3
 
 UNIT_SRCS := $(sort $(wildcard test/unit/*.c))
 UNIT_HELPERS := $(filter-out test/unit/test_%,$(UNIT_SRCS))

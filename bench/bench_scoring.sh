@@ -35,6 +35,13 @@ make_model()
 		epochs => 1, learning_rate => 1e-3, quiet => true, options => '{\"members\": 1, \"scaling\": \"standard\"}')" >/dev/null
 }
 
+# scored_by MODEL: the device of a model of arrays, which says whether it has the instructions of the model's precision.
+scored_by()
+{
+	sql "LOAD 'deep_learning'; EXPLAIN (ANALYZE, VERBOSE) SELECT count(dl.classify('$1', a)) FROM bench_arrays WHERE ctid < '(10,0)'" |
+		sed -n 's/^ *Device: //p'
+}
+
 # add NAME STATEMENT [SETTING=VALUE]...
 names=() statements=()
 add()
@@ -120,12 +127,16 @@ if wanted arrays; then
 		SELECT (SELECT array_agg(random()::real) FROM generate_series(1, 784) k WHERE i > 0) AS a FROM generate_series(1, 20000) i"
 	sql 'INSERT INTO bench_arrays SELECT a FROM bench_arrays, generate_series(1, 9)'
 	sql 'VACUUM ANALYZE bench_arrays'
-	sql "SELECT dl.train('bench_image', 'SELECT a, (random() * 9)::int::text AS y FROM bench_arrays LIMIT 2000', target => 'y',
-		network => 'dense(512, relu) > dense(512, relu)', epochs => 1, learning_rate => 1e-3, quiet => true,
-		options => '{\"members\": 1, \"scaling\": \"standard\"}')" >/dev/null
+	for precision in highest medium; do
+		sql "SELECT dl.train('bench_image_$precision', 'SELECT a, (random() * 9)::int::text AS y FROM bench_arrays LIMIT 2000', target => 'y',
+			network => 'dense(512, relu) > dense(512, relu)', epochs => 1, learning_rate => 1e-3, matmul_precision => '$precision', quiet => true,
+			options => '{\"members\": 1, \"scaling\": \"standard\"}')" >/dev/null
+	done
 	add 'sum of an element' 'SELECT sum(a[784]) FROM bench_arrays'
-	add 'classify' "SELECT count(dl.classify('bench_image', a)) FROM bench_arrays"
-	add 'classify, row by row' "SELECT count(dl.classify('bench_image', a)) FROM bench_arrays" "$by_row"
+	add 'classify' "SELECT count(dl.classify('bench_image_highest', a)) FROM bench_arrays"
+	add "classify at medium ($(scored_by bench_image_medium))" "SELECT count(dl.classify('bench_image_medium', a)) FROM bench_arrays"
+	add 'classify, row by row' "SELECT count(dl.classify('bench_image_highest', a)) FROM bench_arrays" "$by_row"
+	add 'classify at medium, row by row' "SELECT count(dl.classify('bench_image_medium', a)) FROM bench_arrays" "$by_row"
 	report_rounds '200000 rows, 784-512-512-10' 200000 0
 fi
 

@@ -1,7 +1,7 @@
 /*
  * kernels.c
- *    Times the CPU kernels without a server: matrix products at every level
- *    and by OpenBLAS, one row through a small network, and training steps.
+ *    Times the CPU kernels without a server: matrix products at every level,
+ *    by OpenBLAS, and of dense layers in bfloat16 (with weights packed ahead), one row through a small network, and training steps.
  *
  * usage: kernels [gemm] [row] [train]  (nothing: all)
  * Every figure is the best of several windows of about 2 ms.
@@ -74,7 +74,7 @@ numbers(int64_t count)
 static DlWorkspace
 new_workspace(const DlBackend *backend)
 {
-	return (DlWorkspace) {numbers((int64_t) (backend->workspace_size / sizeof(float)) + 16), backend->workspace_size, NULL, false};
+	return (DlWorkspace) {.memory = numbers((int64_t) (backend->workspace_size / sizeof(float)) + 16), .size = backend->workspace_size};
 }
 
 /* ---- matrix products ---- */
@@ -93,6 +93,7 @@ typedef struct Gemm
 	float	   *b;
 	float	   *c;
 	float	   *bias;
+	DlPackedWeight packed;
 } Gemm;
 
 static void
@@ -112,6 +113,33 @@ gemm_once(void *context)
 		g->backend->dense(&g->w, g->m, g->k, g->n, g->a, g->b, g->bias, DL_ACTIVATION_RELU, NULL, g->c);
 	else
 		g->backend->gemm(&g->w, g->ta, g->tb, g->m, g->n, g->k, g->a, g->b, false, g->c);
+}
+
+/* GFLOP/s of a layer in bfloat16; "-" where there is no such kernel. */
+static void
+bench_bfloat16(Gemm *g, double work)
+{
+	size_t		bytes = g->dense ? dl_cpu_bfloat16_bytes(g->k, g->n) : 0;
+
+	g->packed = (DlPackedWeight) {g->b, bytes > 0 ? numbers((int64_t) (bytes / sizeof(float))) : NULL};
+	if (bytes > 0)
+		dl_cpu_bfloat16_pack(g->k, g->n, g->b, (void *) (uintptr_t) g->packed.packed);
+	for (int level = 0; level < DL_CPU_BFLOAT16_COUNT; level++)
+	{
+		g->backend = dl_backend_cpu_bfloat16_level((DlCpuBfloat16) level);
+		if (g->backend == NULL || bytes == 0)
+		{
+			printf("%13s", "-");
+			continue;
+		}
+		g->w = new_workspace(g->backend);
+		g->w.packed = &g->packed;
+		g->w.packed_count = 1;
+		printf("%13.1f", work / best_time(gemm_once, g));
+		fflush(stdout);
+		free(g->w.memory);
+	}
+	free((void *) (uintptr_t) g->packed.packed);
 }
 
 static void
@@ -141,6 +169,9 @@ bench_gemm(void)
 		{"forward 256-256, 256 rows", false, false, true, 256, 256, 256},
 		{"dx      256-256, 256 rows", false, true, false, 256, 256, 256},
 		{"dw      256-256, 256 rows", true, false, false, 256, 256, 256},
+		{"forward 784-512, 512 rows", false, false, true, 512, 512, 784},
+		{"forward 512-512, 512 rows", false, false, true, 512, 512, 512},
+		{"forward 784-512, 1 row", false, false, true, 1, 512, 784},
 		{"forward 784-512, 128 rows", false, false, true, 128, 512, 784},
 		{"forward 512-512, 128 rows", false, false, true, 128, 512, 512},
 		{"forward 512-10, 128 rows", false, false, true, 128, 10, 512},
@@ -160,6 +191,8 @@ bench_gemm(void)
 	printf("%-30s", "matrix products, GFLOP/s");
 	for (int level = DL_CPU_PLAIN; level < DL_CPU_LEVEL_COUNT; level++)
 		printf("%9s", dl_cpu_level_name(level));
+	for (int level = 0; level < DL_CPU_BFLOAT16_COUNT; level++)
+		printf("%13s", dl_cpu_bfloat16_name((DlCpuBfloat16) level));
 	printf("  OpenBLAS %s\n", why != NULL ? why : dl_cpu_blas_core());
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 	{
@@ -181,14 +214,15 @@ bench_gemm(void)
 				continue;
 			}
 			g.w = new_workspace(g.backend);
-		g.w.row_invariant = true;	/* the own kernels on every level */
+			g.w.row_invariant = true;	/* the own kernels on every level */
 			printf("%9.1f", work / best_time(gemm_once, &g));
 			fflush(stdout);
 			free(g.w.memory);
 		}
+		bench_bfloat16(&g, work);
 		g.backend = NULL;
 		if (why == NULL)
-			printf("%9.1f", work / best_time(gemm_once, &g));
+			printf("%10.1f", work / best_time(gemm_once, &g));
 		printf("\n");
 		free(g.a);
 		free(g.b);

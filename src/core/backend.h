@@ -6,7 +6,8 @@
  * every entry for one type of real number.  There are three:
  * src/cpu/reference.c in plain C for float64 (the oracle of all tests) and for
  * float32, and the fast CPU backend for float32, which starts from the plain
- * entries and replaces some according to the processor.
+ * entries and replaces some according to the processor.  Where the processor
+ * multiplies bfloat16 there is another, the third with a dense() of its own.
  *
  * All pointers are to contiguous row-major memory of the backend's real type
  * ("real" below) unless said otherwise.  Buffers do not overlap unless a
@@ -54,6 +55,13 @@ extern bool dl_activation_from_output(DlActivation activation);
 /* Most bins of piecewise(). */
 #define DL_PIECEWISE_MAX_BINS 1024
 
+/* Weights of a dense layer beside the copy that a backend made of them ahead, for its own kernel to read. */
+typedef struct DlPackedWeight
+{
+	const void *weight;			/* as dense() is given them */
+	const void *packed;
+} DlPackedWeight;
+
 /* Memory and switches of one thread that calls kernels. */
 typedef struct DlWorkspace
 {
@@ -71,9 +79,14 @@ typedef struct DlWorkspace
 	 *   1 output: s_j over k = j modulo 16, then s_j + s_(j+8), + s_(j+4), + s_(j+2), + s_(j+1).
 	 * The order is that of AVX2 and AVX-512; the reference keeps one sum, and
 	 * a processor without fused multiply-add rounds twice.  Scoring sets this;
-	 * training need not.
+	 * training need not.  Backends that round inputs to bfloat16 have orders of
+	 * their own, and keep to the first sentence always.
 	 */
 	bool		row_invariant;
+
+	/* Ascending by weight; layers that are not among them are packed at every call.  Only read by backends that pack. */
+	const DlPackedWeight *packed;
+	int32_t		packed_count;
 } DlWorkspace;
 
 /* Per-element state and settings of one optimiser step, see update_adam(). */

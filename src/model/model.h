@@ -169,6 +169,10 @@ typedef struct DlModel
 	int32_t		member_count;
 	DlModelMember *members;		/* their weighted mean is the result */
 
+	/* weights in the form that dl_model_backend() reads (DlWorkspace); none: they are packed as they are used */
+	int32_t		packed_count;
+	DlPackedWeight *packed;
+
 	DlTrainRecord record;
 	DlModelStatistics statistics;
 } DlModel;
@@ -219,6 +223,14 @@ extern void dl_model_destroy(DlModel *model);	/* NULL is allowed */
 extern DlStatus dl_model_document(DlArena *arena, const void *bytes, size_t length, const char **json, DlError *error);
 
 /*
+ * What scoring computes with on this processor, and in which precision:
+ * "medium" (bfloat16 products, float32 sums) for models that were trained with that matmul_precision
+ * and have a layer wide enough, where there are instructions for it; else "highest".  model_precision.c
+ */
+extern const DlBackend *dl_model_backend(const DlModel *model);
+extern const char *dl_model_precision(const DlModel *model);
+
+/*
  * Scoring.  A scorer holds the scratch memory of one thread for up to
  * capacity rows at a time.
  */
@@ -232,7 +244,7 @@ extern int32_t dl_model_result_width(const DlModel *model);
 /*
  * features [rows, stride words] as records have them (column.h), to results
  * [rows, result width] in units of the target or probabilities.  Equal to the bit for any
- * rows, one included.
+ * rows, one included, in either precision.
  */
 extern DlStatus dl_scorer_run(DlScorer *scorer, int64_t rows, const uint32_t *features, int64_t stride,
 							  double *results, DlError *error);

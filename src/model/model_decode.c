@@ -182,6 +182,22 @@ read_parameters(DlModel *model, DlTensorIndex *tensors, DlError *error)
 	return DL_OK;
 }
 
+/* In the model's arena; an image has room for them. */
+static DlStatus
+pack(DlModel *model, DlError *error)
+{
+	size_t		bytes;
+	void	   *memory;
+
+	DL_TRY(dl_model_packed_bytes(model, &bytes, error));
+	if (bytes == 0)
+		return DL_OK;
+	DL_TRY(dl_arena_alloc(model->arena, bytes, &memory, error));
+	DL_TRY(dl_model_attach_packed(model, memory, error));
+	dl_model_pack(model, memory);
+	return DL_OK;
+}
+
 /* An error in the network of a model is damage, not a mistake of the user's. */
 static DlStatus
 build(DlModel *model, DlError *error)
@@ -296,9 +312,9 @@ dl_model_decode_finish(DlModelDecoding *decoding, void *image, DlModel **result,
 	if (status == DL_OK)
 		status = read_parameters(model, tensors, error);
 	if (status == DL_OK)
+		status = image == NULL ? pack(model, error) : dl_image_complete(decoding->plan, image, error);
+	if (status == DL_OK)
 	{
-		if (image != NULL)
-			dl_image_complete(image);
 		*result = model;
 		decoding->model = NULL;
 	}

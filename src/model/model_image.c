@@ -3,7 +3,7 @@
  *    The layout of images, and the way back from one.
  *
  *    header | a row for each tensor | where each vocabulary is | the document | names and data of tensors |
- *    flat vocabularies | vectors of the members
+ *    flat vocabularies | vectors of the members | their weights as this processor's backend reads them
  *
  * The document is the model's, but for the vocabularies.  What follows the header starts at multiples of DL_ALIGNMENT.
  */
@@ -35,6 +35,8 @@ typedef struct ImageHeader
 	int32_t		member_count;
 	uint64_t	vectors[DL_MODEL_MAX_MEMBERS];
 	uint64_t	lengths[DL_MODEL_MAX_MEMBERS];	/* of the vectors, in elements */
+	uint64_t	packed;
+	uint64_t	packed_bytes;
 } ImageHeader;
 
 struct DlImagePlan
@@ -78,6 +80,7 @@ lay_out(DlImagePlan *plan, DlError *error)
 	ImageHeader *header = &plan->header;
 	size_t		end = 0;
 	uint64_t	start;
+	size_t		packed;
 	bool		fits = place(&end, 1, sizeof(ImageHeader), &start);
 
 	header->tensor_count = plan->list.count;
@@ -98,6 +101,9 @@ lay_out(DlImagePlan *plan, DlError *error)
 		header->lengths[m] = (uint64_t) dl_graph_vector_length(dl_model_graph(plan->model, m));
 		fits = place(&end, (size_t) header->lengths[m], sizeof(float), &header->vectors[m]);
 	}
+	DL_TRY(dl_model_packed_bytes(plan->model, &packed, error));
+	header->packed_bytes = packed;
+	fits = fits && place(&end, packed, 1, &header->packed);
 	header->size = end;
 	return fits ? DL_OK : dl_error_set(error, DL_ERROR_LIMIT, "the model is too large for an image");
 }
@@ -160,10 +166,15 @@ dl_image_begin(const DlImagePlan *plan, void *image)
 		plan->model->members[m].parameters = (float *) (base + header->vectors[m]);
 }
 
-void
-dl_image_complete(void *image)
+DlStatus
+dl_image_complete(const DlImagePlan *plan, void *image, DlError *error)
 {
+	char	   *packed = (char *) image + plan->header.packed;
+
+	DL_TRY(dl_model_attach_packed(plan->model, packed, error));
+	dl_model_pack(plan->model, packed);
 	((ImageHeader *) image)->magic = IMAGE_MAGIC;
+	return DL_OK;
 }
 
 static DlStatus
@@ -195,7 +206,10 @@ list_tensors(DlArena *scratch, const ImageHeader *header, DlSafetensors *content
 static DlStatus
 point_members(DlModel *model, const ImageHeader *header, DlError *error)
 {
-	if (model->member_count != header->member_count)
+	size_t		packed;
+
+	DL_TRY(dl_model_packed_bytes(model, &packed, error));
+	if (model->member_count != header->member_count || packed != header->packed_bytes)
 		return no_image(error);
 	for (int32_t m = 0; m < model->member_count; m++)
 	{
@@ -203,7 +217,7 @@ point_members(DlModel *model, const ImageHeader *header, DlError *error)
 			return no_image(error);
 		model->members[m].parameters = (float *) (uintptr_t) ((const char *) header + header->vectors[m]);
 	}
-	return DL_OK;
+	return dl_model_attach_packed(model, (const char *) header + header->packed, error);
 }
 
 static DlStatus

@@ -23,6 +23,8 @@ typedef struct DlImagePlan DlImagePlan;
 
 extern DlStatus dl_image_plan(DlArena *scratch, DlModel *model, DlImagePlan **result, size_t *size, DlError *error);
 extern void dl_image_begin(const DlImagePlan *plan, void *image);
-extern void dl_image_complete(void *image);
+
+/* When the parameters are there. */
+extern DlStatus dl_image_complete(const DlImagePlan *plan, void *image, DlError *error);
 
 #endif							/* DL_MODEL_MODEL_IMAGE_INTERNAL_H */

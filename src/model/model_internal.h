@@ -93,6 +93,14 @@ extern DlStatus dl_document_read_statistics(DlModel *model, const DlJson *root, 
  */
 extern void dl_document_write_graph(const DlModelNetwork *network, DlJsonWriter *writer);
 
+/*
+ * Weights of all members as dl_model_backend() reads them, one after the other: the bytes that they take (0: the model
+ * needs none), filling memory of that size from the members' parameters, and telling the model where they are.
+ */
+extern DlStatus dl_model_packed_bytes(const DlModel *model, size_t *bytes, DlError *error);
+extern DlStatus dl_model_attach_packed(DlModel *model, const void *memory, DlError *error);
+extern void dl_model_pack(const DlModel *model, void *memory);
+
 /* An array of that many numbers. */
 extern void dl_document_write_doubles(DlJsonWriter *writer, const char *key, const double *values, int32_t count);
 extern DlStatus dl_document_read_doubles(const DlModel *model, const DlJson *object, const char *key, int32_t expected,

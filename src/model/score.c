@@ -5,7 +5,8 @@
  *
  * Two ways through a network that give the same bits: the inference plan
  * (row_invariant), and for few rows of a network that is a plain chain of dense
- * layers, a kernel made for one row, without a plan's overhead.
+ * layers, a kernel made for one row, without a plan's overhead.  In bfloat16 that is
+ * the kernel of the plan.
  */
 #include <math.h>
 #include <string.h>
@@ -35,7 +36,7 @@ struct DlScorer
 	int64_t		capacity;
 	ScorerNetwork *networks;
 	bool		chains;			/* all networks are chains */
-	DlDenseRow	dense_row;
+	DlDenseRow	dense_row;		/* NULL: the backend's dense() */
 	const DlBackend *backend;
 	float	   *prepared;		/* one row of numbers */
 	float	   *values[2];		/* of a layer, in turn */
@@ -47,10 +48,14 @@ create_plan(DlArena *arena, const DlScorer *scorer, const DlModelNetwork *networ
 	const DlNetworkNodes *nodes = &network->nodes;
 	DlNode		outputs[2] = {nodes->output, nodes->hidden};
 	bool		input = dl_graph_op(network->graph, nodes->hidden) == DL_OP_INPUT;
+	DlWorkspace *workspace;
 
 	DL_TRY(dl_plan_create(arena, network->graph, scorer->backend, DL_PLAN_INFERENCE, scorer->capacity, outputs,
 						  input || nodes->hidden == nodes->output ? 1 : 2, &result->plan, error));
-	dl_plan_workspace(result->plan)->row_invariant = true;
+	workspace = dl_plan_workspace(result->plan);
+	workspace->row_invariant = true;
+	workspace->packed = scorer->model->packed;
+	workspace->packed_count = scorer->model->packed_count;
 	if (nodes->numbers != DL_NO_NODE)
 		result->numbers = dl_plan_data(result->plan, nodes->numbers);
 	if (nodes->codes != DL_NO_NODE)
@@ -68,7 +73,7 @@ create_chain_memory(DlArena *arena, DlScorer *scorer, DlError *error)
 
 	if (!scorer->chains)
 		return DL_OK;
-	scorer->dense_row = dl_cpu_dense_row();
+	scorer->dense_row = scorer->backend == dl_backend_cpu() ? dl_cpu_dense_row() : NULL;
 	for (int32_t n = 0; n < model->network_count; n++)
 		for (int i = 0; i < scorer->networks[n].step_count; i++)
 			if (scorer->networks[n].steps[i].out > widest)
@@ -90,7 +95,7 @@ dl_scorer_create(DlArena *arena, const DlModel *model, int64_t capacity, DlScore
 	DL_TRY(dl_arena_calloc(arena, 1, sizeof(DlScorer), &scorer, error));
 	scorer->model = model;
 	scorer->capacity = capacity;
-	scorer->backend = dl_backend_cpu();
+	scorer->backend = dl_model_backend(model);
 	scorer->chains = true;
 	DL_TRY(dl_arena_calloc(arena, (size_t) model->network_count, sizeof(ScorerNetwork), &scorer->networks, error));
 	for (int32_t i = 0; i < model->network_count; i++)
@@ -117,9 +122,13 @@ run_chain(DlScorer *scorer, const DlModelMember *member)
 		const DlChainStep *step = &network->steps[i];
 		float	   *y = scorer->values[i & 1];
 
-		if (step->dense)
-			scorer->dense_row(step->in, step->out, x, parameters + step->weight,
-							  step->bias < 0 ? NULL : parameters + step->bias, step->activation, y);
+		const float *bias = step->bias < 0 ? NULL : parameters + step->bias;
+
+		if (step->dense && scorer->dense_row != NULL)
+			scorer->dense_row(step->in, step->out, x, parameters + step->weight, bias, step->activation, y);
+		else if (step->dense)
+			scorer->backend->dense(workspace, 1, step->in, step->out, x, parameters + step->weight, bias, step->activation,
+								   NULL, y);
 		else
 			scorer->backend->activation(workspace, step->activation, step->out, x, y);
 		x = y;

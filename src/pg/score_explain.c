@@ -122,10 +122,11 @@ models(const DlScoreState *state, bool version)
 	return result;
 }
 
-/* "highest", of all models that were used; the record of each says it. */
-static const char *
-precision_of(const DlScoreState *state)
+/* What the models that were used are computed with, and in which precision; "mixed" where they differ. */
+static void
+explain_arithmetic(const DlScoreState *state, ExplainState *es)
 {
+	const char *device = NULL;
 	const char *precision = NULL;
 
 	for (int i = 0; i < state->call_count; i++)
@@ -135,11 +136,20 @@ precision_of(const DlScoreState *state)
 
 			if (model == NULL)
 				continue;
-			if (precision != NULL && strcmp(precision, model->record.matmul_precision) != 0)
-				return "mixed";
-			precision = model->record.matmul_precision;
+			if (precision == NULL)
+			{
+				device = dl_model_backend(model)->name;
+				precision = dl_model_precision(model);
+			}
+			else if (strcmp(precision, dl_model_precision(model)) != 0)
+			{
+				device = dl_backend_cpu()->name;
+				precision = "mixed";
+			}
 		}
-	return precision;
+	ExplainPropertyText("Device", device == NULL ? dl_backend_cpu()->name : device, es);
+	if (precision != NULL)
+		ExplainPropertyText("Precision", precision, es);
 }
 
 void
@@ -154,13 +164,7 @@ dl_score_explain(CustomScanState *node, List *ancestors, ExplainState *es)
 	if (!es->analyze)
 		return;
 	if (es->verbose)
-	{
-		const char *precision = precision_of(state);
-
-		ExplainPropertyText("Device", dl_backend_cpu()->name, es);
-		if (precision != NULL)
-			ExplainPropertyText("Precision", precision, es);
-	}
+		explain_arithmetic(state, es);
 	ExplainPropertyInteger("Batches", NULL, (int64) counters->batches, es);
 	ExplainPropertyFloat("Rows per Batch", NULL, counters->batches == 0 ? 0 :
 						 (double) counters->rows / (double) counters->batches, 1, es);

@@ -53,7 +53,7 @@ write_case(const char *directory, int index)
 }
 
 static bool
-write_model(const char *directory, const ModelSample *sample)
+write_model(const char *directory, const ModelSample *sample, const char *precision)
 {
 	DlModel    *model;
 	DlArena    *arena;
@@ -65,6 +65,7 @@ write_model(const char *directory, const ModelSample *sample)
 
 	if (model_sample_create(sample, 1, &model, &error) != DL_OK)
 		return false;
+	model->record.matmul_precision = precision;
 	snprintf(name, sizeof(name), "model %s", sample->name);
 	if (dl_arena_create(0, &arena, &error) == DL_OK)
 	{
@@ -92,6 +93,7 @@ write_short(const char *directory)
 int
 main(int argc, char **argv)
 {
+	static const ModelSample medium = {"medium", DL_TASK_MULTICLASS, "nn", "dense(17, relu)", 2, 3, NULL};
 	bool		written;
 
 	if (argc != 2)
@@ -103,6 +105,7 @@ main(int argc, char **argv)
 	for (int i = 0; i < (int) SAFETENSORS_CASE_COUNT; i++)
 		written &= write_case(argv[1], i);
 	for (int i = 0; i < model_sample_count; i++)
-		written &= write_model(argv[1], &model_samples[i]);
+		written &= write_model(argv[1], &model_samples[i], "highest");
+	written &= write_model(argv[1], &medium, "medium");
 	return written ? 0 : 1;
 }

@@ -218,6 +218,17 @@ is($node->safe_psql('postgres', q(SELECT dl.predict('model_1', 1, 2, 3); SELECT 
 set_cache(0);
 is($node->safe_psql('postgres', sprintf($sum, "'model_1'")), $sums[0], 'turned off, sessions score');
 like($node->safe_psql('postgres', q(SELECT dl.predict('model_1', 1, 2, 3); SELECT shared FROM dl.cache WHERE models = 'model_1 1')), qr/f$/, 'with copies');
+
+# Weights in bfloat16 lie beside the others, where the processor multiplies it.
+$node->safe_psql('postgres', "SELECT version FROM dl.train('medium', 'some_rows', 'y', network => 'dense(256, relu) > dense(256, relu)', epochs => 1, seed => 1, "
+	  . "matmul_precision => 'medium', quiet => true, options => '{\"members\": 1}')");
+my $rounded = $node->safe_psql('postgres', sprintf($sum, "'medium'"));
+set_cache('1GB');
+@sessions = map { Session->new($node) } 1 .. 2;
+is($_->ask(sprintf($sum, "'medium'")), $rounded, 'at medium, too, sessions that share score as one with a copy') for @sessions;
+is($sessions[0]->ask("$columns AND models = 'medium 1'"), 'medium 1|t|2|1', 'from one entry');
+is($sessions[1]->ask("SELECT c.bytes > 1.4 * v.bytes FROM dl.cache c, dl.versions v WHERE models = 'medium 1' AND name = 'medium'"), $rounded eq $expected ? 'f' : 't', 'with the weights in both forms where they are used');
+$_->quit for @sessions;
 $node->stop;
 ok(-s $node->logfile && slurp_file($node->logfile) !~ /leak|TRAP|PANIC|cannot share/, 'nothing leaked');
 

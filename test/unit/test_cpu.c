@@ -22,7 +22,7 @@ numbers(uint64_t seed, int64_t count)
 static DlWorkspace
 workspace_of(const DlBackend *backend)
 {
-	DlWorkspace w = {NULL, backend->workspace_size, NULL, true};
+	DlWorkspace w = {.size = backend->workspace_size, .row_invariant = true};
 
 	w.memory = aligned_alloc(64, (w.size + 63) / 64 * 64);
 	return w;

@@ -76,7 +76,7 @@ exact_slope(DlActivation f, double x)
 static void
 test_activation(const DlBackend *backend, DlActivation f, double range, double floor)
 {
-	DlWorkspace w = {NULL, 0, NULL, false};
+	DlWorkspace w = {.size = 0};
 	double		worst = 0;
 	double		worst_slope = 0;
 	static float ones[COUNT];
@@ -107,7 +107,7 @@ test_activation(const DlBackend *backend, DlActivation f, double range, double f
 static void
 test_extremes(const DlBackend *backend)
 {
-	DlWorkspace w = {NULL, 0, NULL, false};
+	DlWorkspace w = {.size = 0};
 
 	for (int f = 0; f < DL_ACTIVATION_COUNT; f++)
 	{
@@ -141,7 +141,7 @@ test_cosine(const DlBackend *backend)
 	float		phase[FREQUENCIES];
 	float		weight[FREQUENCIES] = {0};
 	float		bias = 0.25f;
-	DlWorkspace w = {aligned_alloc(64, (backend->workspace_size + 63) / 64 * 64), backend->workspace_size, NULL, false};
+	DlWorkspace w = {.memory = aligned_alloc(64, (backend->workspace_size + 63) / 64 * 64), .size = backend->workspace_size};
 	double		worst = 0;
 
 	for (int i = 0; i < ROWS; i++)
@@ -179,7 +179,7 @@ test_dropout(void)
 	float	   *mask = malloc(N * sizeof(float));
 	float	   *y = malloc(N * sizeof(float));
 	float	   *first = NULL;
-	DlWorkspace w = {NULL, 0, NULL, false};
+	DlWorkspace w = {.size = 0};
 
 	for (int i = 0; i < N; i++)
 		x[i] = (float) (i + 1);
@@ -233,7 +233,7 @@ test_denormal(const DlBackend *backend)
 	volatile float tiny = 1e-40f;
 	float		x = 2e-40f;
 	float		y = 0;
-	DlWorkspace w = {NULL, 0, NULL, false};
+	DlWorkspace w = {.size = 0};
 
 	backend->scale(&w, 1, 0.5, &x, false, &y);
 	ok(y > 0 && tiny * 0.5f > 0, "%s: denormal numbers are kept", backend->name);

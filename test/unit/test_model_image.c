@@ -68,6 +68,12 @@ same_results(const DlModel *a, const DlModel *b)
 }
 
 static bool
+is_medium(const DlModel *model)
+{
+	return strcmp(dl_model_precision(model), "medium") == 0;
+}
+
+static bool
 same_bytes(const DlModel *model, const void *bytes, size_t length)
 {
 	DlArena    *arena;
@@ -80,6 +86,23 @@ same_bytes(const DlModel *model, const void *bytes, size_t length)
 		memcmp(again, bytes, length) == 0;
 	dl_arena_destroy(arena);
 	return same;
+}
+
+/* Packed weights of every member, where and as they should be. */
+static bool
+packed_within(const DlModel *model, const void *memory, size_t size)
+{
+	bool		right = model->packed_count > 0;
+
+	for (int32_t i = 0; i < model->packed_count; i++)
+	{
+		const char *packed = model->packed[i].packed;
+
+		right = right && (i == 0 || (const char *) model->packed[i].weight > (const char *) model->packed[i - 1].weight);
+		right = right && (uintptr_t) packed % DL_ALIGNMENT == 0;
+		right = right && (memory == NULL || (packed > (const char *) memory && packed < (const char *) memory + size));
+	}
+	return right;
 }
 
 /* The other process: the image elsewhere, and read-only. */
@@ -102,13 +125,15 @@ test_reader(const ModelSample *sample, const DlModel *model, const void *image, 
 		   (uintptr_t) weights % DL_ALIGNMENT == 0, "%s: its weights are in the image", sample->name);
 		ok(same_bytes(copy, bytes, length), "%s: it encodes to the same bytes", sample->name);
 		ok(same_results(model, copy), "%s: it scores the same", sample->name);
+		if (is_medium(copy))
+			ok(packed_within(copy, elsewhere, size), "%s: its packed weights are in the image", sample->name);
 		dl_model_destroy(copy);
 	}
 	munmap(elsewhere, size);
 }
 
 static void
-test_image(const ModelSample *sample)
+test_image(const ModelSample *sample, const char *precision)
 {
 	DlModel    *model;
 	DlModel    *built = NULL;
@@ -123,6 +148,7 @@ test_image(const ModelSample *sample)
 	if (!ok(model_sample_create(sample, 5, &model, &error) == DL_OK, "%s: %s", sample->name, error.message))
 		return;
 	dl_arena_create(0, &arena, NULL);
+	model->record.matmul_precision = precision;
 	dl_model_encode(model, arena, &bytes, &length, &error);
 	ok(dl_model_decode_begin(bytes, length, 0, &decoding, &error) == DL_OK, "%s: decoding has begun: %s", sample->name,
 	   error.message);
@@ -138,6 +164,9 @@ test_image(const ModelSample *sample)
 	ok(dl_model_decode_begin(bytes, length, 0, &decoding, &error) == DL_OK &&
 	   dl_model_decode_finish(decoding, NULL, &built, &error) == DL_OK && same_bytes(built, bytes, length),
 	   "%s: in memory of its own", sample->name);
+	ok(same_results(model, built) && (built->packed_count > 0) == is_medium(built) && model->packed_count == 0 &&
+	   (!is_medium(built) || packed_within(built, NULL, 0)), "%s: scores the same, packed ahead or not (%s)", sample->name,
+	   dl_model_precision(built));
 	dl_model_destroy(built);
 	dl_model_destroy(model);
 	dl_arena_destroy(arena);
@@ -195,7 +224,10 @@ int
 main(void)
 {
 	for (int i = 0; i < model_sample_count; i++)
-		test_image(&model_samples[i]);
+	{
+		test_image(&model_samples[i], "highest");
+		test_image(&model_samples[i], "medium");
+	}
 	test_refusals(&model_samples[0]);
 	return done_testing();
 }

@@ -1,11 +1,12 @@
 /*
  * test_score.c
  *    Scoring: the same bits for any number of rows, and the numbers of a plain
- *    computation in double precision.
+ *    computation in double precision, at either precision.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu/cpu.h"
 #include "model_samples.h"
 #include "tap.h"
 
@@ -25,7 +26,7 @@ typedef struct Run
 } Run;
 
 static bool
-open_run(const ModelSample *sample, Run *run)
+open_run(const ModelSample *sample, const char *precision, Run *run)
 {
 	DlError		error = {0};
 	DlRandom	random;
@@ -33,6 +34,7 @@ open_run(const ModelSample *sample, Run *run)
 
 	if (!ok(model_sample_create(sample, 11, &run->model, &error) == DL_OK, "%s: %s", sample->name, error.message))
 		return false;
+	run->model->record.matmul_precision = precision;
 	dl_random_seed(&random, 5, 0);
 	width = (size_t) dl_model_result_width(run->model);
 	run->stride = run->model->feature_words + 3;
@@ -174,7 +176,7 @@ temper(const DlModel *model, double *results)
 }
 
 static void
-test_values(const ModelSample *sample, Run *run)
+test_values(const ModelSample *sample, Run *run, double tolerance)
 {
 	const DlModel *model = run->model;
 	int64_t		width = dl_model_result_width(model);
@@ -200,7 +202,7 @@ test_values(const ModelSample *sample, Run *run)
 		worst = off > worst || isnan(off) ? off : worst;
 		spread = fmax(spread, fabs(expected[i] - expected[i % width]));
 	}
-	ok(done && worst < 2e-4, "%s: within %.1e of double precision", sample->name, worst);
+	ok(done && worst < tolerance, "%s: within %.1e of double precision", sample->name, worst);
 	ok(spread > 1e-3, "%s: results differ from row to row by up to %.2g", sample->name, spread);
 	free(outputs);
 	free(expected);
@@ -353,6 +355,49 @@ test_errors(Run *run)
 	ok(dl_scorer_run(run->scorer, 0, NULL, run->stride, NULL, &error) == DL_OK, "no rows");
 }
 
+/* Some layer of it is wide enough. */
+static bool
+is_wide(const DlModel *model)
+{
+	DlShape		shape;
+
+	for (int m = 0; m < model->member_count; m++)
+	{
+		const DlGraph *graph = dl_model_graph(model, m);
+
+		for (DlNode i = 0; i < dl_graph_node_count(graph); i++)
+		{
+			shape = dl_graph_shape(graph, i);
+			if (dl_graph_op(graph, i) == DL_OP_DENSE && shape.dims[1] >= 16)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Results of the same rows at medium. */
+static void
+test_medium(const ModelSample *sample, const Run *highest)
+{
+	Run			run = {0};
+	size_t		bytes;
+	bool		medium;
+
+	if (!open_run(sample, "medium", &run))
+		return;
+	medium = is_wide(run.model) && dl_backend_cpu_bfloat16() != NULL;
+	ok(dl_model_backend(run.model) == (medium ? dl_backend_cpu_bfloat16() : dl_backend_cpu()) &&
+	   strcmp(dl_model_precision(run.model), medium ? "medium" : "highest") == 0, "%s: asked for medium, computed at %s",
+	   sample->name, dl_model_precision(run.model));
+	test_same_bits(sample, &run);
+	/* numbers about 1 are off by 2^-8 each, a few layers deep */
+	test_values(sample, &run, medium ? 0.04 : 2e-4);
+	bytes = (size_t) (ROWS * dl_model_result_width(run.model)) * sizeof(double);
+	ok((memcmp(run.batch, highest->batch, bytes) == 0) == !medium, "%s: medium %s", sample->name,
+	   medium ? "is something else than highest" : "is highest here");
+	close_run(&run);
+}
+
 int
 main(void)
 {
@@ -361,10 +406,11 @@ main(void)
 		const ModelSample *sample = &model_samples[i];
 		Run			run;
 
-		if (!open_run(sample, &run))
+		if (!open_run(sample, "highest", &run))
 			continue;
 		test_same_bits(sample, &run);
-		test_values(sample, &run);
+		test_values(sample, &run, 2e-4);
+		test_medium(sample, &run);
 		if (sample->task != DL_TASK_REGRESSION)
 			test_probabilities(sample, &run);
 		test_embed(sample, &run);
