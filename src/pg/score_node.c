@@ -126,9 +126,12 @@ create_columns(DlScoreState *state, List *forwarded)
 {
 	const CustomScan *scan = plan_of(state);
 	TupleDesc	tupdesc = state->css.ss.ss_ScanTupleSlot->tts_tupleDescriptor;
+	Bitmapset  *wanted = NULL;
 	ListCell   *lc;
 	int			used = 0;
 
+	foreach(lc, forwarded)
+		wanted = bms_add_member(wanted, lfirst_int(lc));
 	dl_score_batch_init(&state->batch, list_length(forwarded), state->context);
 	foreach(lc, scan->custom_scan_tlist)
 	{
@@ -136,7 +139,7 @@ create_columns(DlScoreState *state, List *forwarded)
 		Form_pg_attribute attribute = TupleDescAttr(tupdesc, entry->resno - 1);
 		DlForwarded *column = &state->batch.columns[used];
 
-		if (!IsA(entry->expr, Var) || !list_member_int(forwarded, entry->resno))
+		if (!IsA(entry->expr, Var) || !bms_is_member(entry->resno, wanted))
 			continue;
 		column->source = ((Var *) on_input(state, entry->expr))->varattno;
 		column->target = entry->resno;
