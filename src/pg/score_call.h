@@ -24,8 +24,8 @@ typedef struct DlScoreModel
 {
 	DlModelUse	use;
 	Datum		argument;		/* copied; where it is not the same for all rows */
-	DlColumnSource *sources;
 	DlColumnRuns runs;
+	int			first;			/* column of the slot, from 0, that position 0 is, where they are read from there */
 	DlRowReader row;			/* of rows that come as one value */
 	DlScorer   *scorer;			/* for many rows; made when there are */
 	int64		capacity;		/* of scorer */
@@ -50,6 +50,7 @@ typedef struct DlScoreCall
 	DlArguments arguments;
 	bool		whole;			/* a row or an array that comes as one value */
 	bool		direct;			/* all are columns of the slot: read from there */
+	bool		adjacent;		/* and lie side by side there, in turn */
 	int			count;
 	Oid		   *types;
 	TupleDesc	row;			/* names, where a row was taken apart */
