@@ -256,6 +256,38 @@ INSERT INTO scored SELECT id, dl.predict('score', t) FROM t ON CONFLICT (id) DO 
 RESET deep_learning.require_batched_scoring;
 SELECT count(*), bool_and(s.p = dl.predict('score', t)) FROM scored s JOIN t USING (id);
 
+-- Each table below an Append is read by a node of its own.
+CREATE TABLE many (LIKE t) PARTITION BY RANGE (id);
+SELECT format('CREATE TABLE many_%s PARTITION OF many FOR VALUES FROM (%s) TO (%s)', i, i * 500, i * 500 + 500) FROM generate_series(0, 9) i \gexec
+CREATE TABLE many_10 (y real, extra text, id int, c text, b real, a real, k int);
+ALTER TABLE many_10 DROP extra;
+ALTER TABLE many ATTACH PARTITION many_10 DEFAULT;
+INSERT INTO many SELECT * FROM t;
+ANALYZE many;
+EXPLAIN (COSTS OFF, VERBOSE) SELECT sum(dl.predict('score', a, b, k, c)) FROM parts;
+EXPLAIN (COSTS OFF, VERBOSE) SELECT k, sum(dl.predict('score', p)), count(*) FILTER (WHERE dl.predict('score', p.a, p.b, p.k, p.c) > 1) FROM parts p GROUP BY k;
+SELECT h.* FROM (VALUES
+	('whole rows', 'SELECT k, sum(dl.predict(''score'', p)::numeric), max(y) FROM parts p GROUP BY k'),
+	('two calls', 'SELECT sum(dl.predict(''score'', p)::numeric), count(*) FILTER (WHERE dl.predict(''score'', a, b, 0, c) > 1) FROM parts p'),
+	('with CASE', 'SELECT sum(CASE WHEN k > 4 THEN dl.predict(''score'', a, b, k, c) END::numeric) FROM parts'),
+	('a filter', 'SELECT sum(dl.predict(''score'', a, b, k, c)::numeric) FROM parts WHERE b > .3'),
+	('a window', 'SELECT id, sum(dl.predict(''score'', a, b, k, c)::numeric) OVER (PARTITION BY c ORDER BY id) FROM parts'),
+	('many tables', 'SELECT c, sum(dl.predict(''score'', many)::numeric), count(*) FROM many GROUP BY c'),
+	('many tables, again', 'SELECT i, (SELECT sum(dl.predict(''score'', a, b, k, c)::numeric * i) FROM many WHERE many.id % 10 = i) FROM generate_series(1, 3) i'),
+	('unions', 'SELECT sum(dl.predict(''score'', a, b, k, c)::numeric) FROM (SELECT * FROM t UNION ALL SELECT * FROM small) u'),
+	('other types', 'SELECT sum(dl.predict(''score'', a, b, k, c)::numeric) FROM (SELECT a, b, k, c FROM t UNION ALL SELECT a + 1, b, k * 2, c FROM small) u'),
+	('a model a row', 'SELECT sum(dl.predict(name, a, b, k, c)::numeric) FROM parts, models')) AS v (label, query),
+	compare_ways(label, query) AS h;
+SET deep_learning.require_batched_scoring = on;
+SET plan_cache_mode = force_generic_plan;
+PREPARE pruned(int) AS SELECT sum(dl.predict('score', many)) IS NOT NULL AS scored, count(*) FROM many WHERE id < $1;
+EXPLAIN (COSTS OFF) EXECUTE pruned(0);
+EXECUTE pruned(700);
+EXECUTE pruned(10000);
+RESET plan_cache_mode;
+RESET deep_learning.require_batched_scoring;
+DEALLOCATE pruned;
+
 -- One row by its key is scored row by row, where a node would cost more than it saves.
 CREATE TABLE keyed (id int PRIMARY KEY, first int, second int, late int UNIQUE DEFERRABLE, a real, b real, k int, c text, UNIQUE (first, second));
 INSERT INTO keyed SELECT id, id / 10, id % 10, id, a, b, k, c FROM t WHERE id <= 500;

@@ -510,9 +510,32 @@ scorer_for(DlScoreModel *m, int64 rows)
 	if (rows <= DL_FEW_ROWS && m->scorer == NULL)
 		return dl_model_cache_scorer(m->use.model, rows <= SINGLE_ROWS ? 1 : DL_FEW_ROWS);
 	if (m->scorer == NULL)
-		DL_CHECK(dl_scorer_create(dl_arena_for_context(m->use.context, 0), m->use.model, m->capacity, &m->scorer, &error),
+	{
+		m->scorer_context = AllocSetContextCreate(m->use.context, "dl scorer", ALLOCSET_DEFAULT_SIZES);
+		DL_CHECK(dl_scorer_create(dl_arena_for_context(m->scorer_context, 0), m->use.model, m->capacity, &m->scorer, &error),
 				 &error);
+	}
 	return m->scorer;
+}
+
+void
+dl_score_call_release(DlScoreCall *call)
+{
+	for (int i = 0; i < call->model_count; i++)
+	{
+		DlScoreModel *m = call->models[i];
+
+		if (m->scorer == NULL)
+			continue;
+		MemoryContextDelete(m->scorer_context);
+		pfree(m->features);
+		pfree(m->results);
+		m->scorer = NULL;
+		m->features = NULL;
+		m->results = NULL;
+		m->room = 0;
+		m->rows = 0;
+	}
 }
 
 static void

@@ -28,6 +28,7 @@ typedef struct DlScoreModel
 	int			first;			/* column of the slot, from 0, that position 0 is, where they are read from there */
 	DlRowReader row;			/* of rows that come as one value */
 	DlScorer   *scorer;			/* for many rows; made when there are */
+	MemoryContext scorer_context;	/* its memory, in use.context */
 	int64		capacity;		/* of scorer */
 	Size		result_bytes;	/* of a row */
 	uint32_t   *features;		/* [room, feature_words] */
@@ -114,6 +115,9 @@ dl_score_call_read_packed(DlScoreCall *call, const char *data, int row)
 
 /* Memory that one more row takes, after the first was read. */
 extern Size dl_score_call_row_bytes(const DlScoreCall *call);
+
+/* Gives back the memory for many rows, after the last batch; another one may come. */
+extern void dl_score_call_release(DlScoreCall *call);
 
 /* Scores the rows of the batch. */
 extern void dl_score_call_run(DlScoreCall *call, DlScoreCounters *counters);

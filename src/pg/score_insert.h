@@ -18,6 +18,7 @@ typedef struct DlRewrite
 	Bitmapset  *read_whole;		/* subplans, from 1, that are read to their end */
 	bool		streams;		/* rows of the place in hand come out of the plan as they are read */
 	int			gathers;		/* that the plan in hand lies below: parallel workers run it */
+	bool		one_of_many;	/* so will be the nodes that are made now */
 } DlRewrite;
 
 /* Whether a node may stand above or below a node of such a kind. */
