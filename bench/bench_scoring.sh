@@ -3,7 +3,7 @@
 # functions called row by row, and against reading the rows out.
 #
 # BENCH_ROWS (5000000) rows of 8 columns, BENCH_WINDOWS (5) rounds of all statements in turn,
-# BENCH_CASES (all): a pattern of the cases to run (eight, wide, arrays, workers, keys, peer).
+# BENCH_CASES (all): a pattern of the cases to run (eight, wide, arrays, workers, keys, peer, python).
 . "$(dirname "$0")/common.sh"
 need_server
 
@@ -110,10 +110,13 @@ if wanted eight; then
 	report_rounds "$rows rows, 8-64-64-1" "$rows" 0
 fi
 
-if wanted wide; then
-	wide=$(columns c 0 27)
+wide=$(columns c 0 27)
+if wanted 'wide python'; then
 	make_table bench_wide 1000000 28
 	make_model bench_wide 'dense(64, relu) > dense(64, relu)' bench_wide
+fi
+
+if wanted wide; then
 	add 'sum of the columns' "SELECT sum(${wide//,/ + }) FROM bench_wide"
 	add 'sum of the last column' 'SELECT sum(c27) FROM bench_wide'
 	add 'predict' "SELECT sum(dl.predict('bench_wide', $wide)) FROM bench_wide"
@@ -167,12 +170,47 @@ if wanted peer && peer_is_there peer_torch.py torch numpy psycopg; then
 	done
 fi
 
+# What a user would run inside the server: a function in PL/Python that calls PyTorch, on fewer rows.
+python_rows=20000
+make_python()
+{
+	if ! "$DL_PYTHON" -c 'import torch' 2>/dev/null; then
+		echo "  No peer: $DL_PYTHON has no module torch (DL_PYTHON says which Python to take)."
+		return 1
+	fi
+	"$DL_PYTHON" bench/peer_plpython.py bench_torch --columns 28 --hidden 64,64 >"$scratch/python.sql" &&
+		psql -Xq -v ON_ERROR_STOP=1 -f "$scratch/python.sql" -c "SELECT bench_torch($wide) FROM bench_wide LIMIT 1" \
+			>/dev/null 2>"$scratch/python.err" && return
+	echo "  No peer: $(sed -n 's/^.*ERROR: *//p' "$scratch/python.err" | head -1) (needs plpython3u of ${DL_PYTHON}'s version, and its torch readable by the server)."
+	return 1
+}
+if wanted python && make_python; then
+	ours="SELECT sum(dl.predict('bench_wide', $wide)) FROM bench_wide"
+	{
+		printf '\\o /dev/null\nSELECT bench_torch(%s) FROM bench_wide LIMIT 1;\n%s;\n' "$wide" "$ours"
+		printf '\\timing on\nSELECT sum(bench_torch(%s)) FROM (SELECT * FROM bench_wide LIMIT %s) s;\n%s;\n' "$wide" "$python_rows" "$ours"
+		printf 'SET %s;\n%s;\n' "$by_row" "$ours"
+	} >"$scratch/round"
+	for _ in $(seq "$BENCH_WINDOWS"); do
+		psql -Xq -v ON_ERROR_STOP=1 -f "$scratch/round" | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' >"$scratch/times"
+		sed -n 1p "$scratch/times" >>"$scratch/row.torch"
+		sed -n 2p "$scratch/times" >>"$scratch/batch.ours"
+		sed -n 4p "$scratch/times" >>"$scratch/row.ours"
+	done
+	theirs=$(calculate "$(median <"$scratch/row.torch") * 1e6 / $python_rows")
+	report '28-64-64-1, a call a row' 'PL/Python with PyTorch' "$theirs" ns/row "$python_rows rows, 1 thread"
+	for way in batch row; do
+		time=$(calculate "$(median <"$scratch/$way.ours") * 1e6 / 1000000")
+		report '28-64-64-1, a call a row' "$([ $way = batch ] && echo predict || echo 'predict, row by row')" "$time" ns/row \
+			"PL/Python / ours $(calculate "$theirs / $time")"
+	done
+fi
+
 # One row by its key, prepared: transactions a second with the call, and without.
 if wanted keys; then
 	sql "CREATE UNLOGGED TABLE bench_points AS SELECT i AS id, $(columns 'random()::real AS c' 0 27) FROM generate_series(1, 100000) i"
 	sql 'ALTER TABLE bench_points ADD PRIMARY KEY (id)'
 	sql 'VACUUM ANALYZE bench_points'
-	wide=$(columns c 0 27)
 	make_model bench_point 'dense(64, relu) > dense(64, relu)' bench_points "$wide"
 	printf '\\set id random(1, 100000)\nSELECT %s FROM bench_points WHERE id = :id;\n' "$wide" >"$scratch/plain.sql"
 	printf "\\\\set id random(1, 100000)\nSELECT %s, dl.predict('bench_point', %s) FROM bench_points WHERE id = :id;\n" "$wide" "$wide" >"$scratch/scored.sql"

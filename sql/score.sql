@@ -256,6 +256,88 @@ INSERT INTO scored SELECT id, dl.predict('score', t) FROM t ON CONFLICT (id) DO 
 RESET deep_learning.require_batched_scoring;
 SELECT count(*), bool_and(s.p = dl.predict('score', t)) FROM scored s JOIN t USING (id);
 
+-- Each table below an Append is read by a node of its own.
+CREATE TABLE many (LIKE t) PARTITION BY RANGE (id);
+SELECT format('CREATE TABLE many_%s PARTITION OF many FOR VALUES FROM (%s) TO (%s)', i, i * 500, i * 500 + 500) FROM generate_series(0, 9) i \gexec
+CREATE TABLE many_10 (y real, extra text, id int, c text, b real, a real, k int);
+ALTER TABLE many_10 DROP extra;
+ALTER TABLE many ATTACH PARTITION many_10 DEFAULT;
+INSERT INTO many SELECT * FROM t;
+ANALYZE many;
+EXPLAIN (COSTS OFF, VERBOSE) SELECT sum(dl.predict('score', a, b, k, c)) FROM parts;
+EXPLAIN (COSTS OFF, VERBOSE) SELECT k, sum(dl.predict('score', p)), count(*) FILTER (WHERE dl.predict('score', p.a, p.b, p.k, p.c) > 1) FROM parts p GROUP BY k;
+SELECT h.* FROM (VALUES
+	('whole rows', 'SELECT k, sum(dl.predict(''score'', p)::numeric), max(y) FROM parts p GROUP BY k'),
+	('two calls', 'SELECT sum(dl.predict(''score'', p)::numeric), count(*) FILTER (WHERE dl.predict(''score'', a, b, 0, c) > 1) FROM parts p'),
+	('with CASE', 'SELECT sum(CASE WHEN k > 4 THEN dl.predict(''score'', a, b, k, c) END::numeric) FROM parts'),
+	('a filter', 'SELECT sum(dl.predict(''score'', a, b, k, c)::numeric) FROM parts WHERE b > .3'),
+	('a window', 'SELECT id, sum(dl.predict(''score'', a, b, k, c)::numeric) OVER (PARTITION BY c ORDER BY id) FROM parts'),
+	('many tables', 'SELECT c, sum(dl.predict(''score'', many)::numeric), count(*) FROM many GROUP BY c'),
+	('many tables, again', 'SELECT i, (SELECT sum(dl.predict(''score'', a, b, k, c)::numeric * i) FROM many WHERE many.id % 10 = i) FROM generate_series(1, 3) i'),
+	('unions', 'SELECT sum(dl.predict(''score'', a, b, k, c)::numeric) FROM (SELECT * FROM t UNION ALL SELECT * FROM small) u'),
+	('other types', 'SELECT sum(dl.predict(''score'', a, b, k, c)::numeric) FROM (SELECT a, b, k, c FROM t UNION ALL SELECT a + 1, b, k * 2, c FROM small) u'),
+	('a model a row', 'SELECT sum(dl.predict(name, a, b, k, c)::numeric) FROM parts, models')) AS v (label, query),
+	compare_ways(label, query) AS h;
+SET deep_learning.require_batched_scoring = on;
+SET plan_cache_mode = force_generic_plan;
+PREPARE pruned(int) AS SELECT sum(dl.predict('score', many)) IS NOT NULL AS scored, count(*) FROM many WHERE id < $1;
+EXPLAIN (COSTS OFF) EXECUTE pruned(0);
+EXECUTE pruned(700);
+EXECUTE pruned(10000);
+RESET plan_cache_mode;
+RESET deep_learning.require_batched_scoring;
+DEALLOCATE pruned;
+
+-- One row by its key is scored row by row, where a node would cost more than it saves.
+CREATE TABLE keyed (id int PRIMARY KEY, first int, second int, late int UNIQUE DEFERRABLE, a real, b real, k int, c text, UNIQUE (first, second));
+INSERT INTO keyed SELECT id, id / 10, id % 10, id, a, b, k, c FROM t WHERE id <= 500;
+VACUUM ANALYZE keyed;
+CREATE FUNCTION how_scored(label text, query text, OUT what text, OUT batched boolean, OUT same boolean, OUT n bigint) LANGUAGE plpgsql AS $$
+BEGIN
+	SELECT c.what, c.batched, c.same, c.n INTO what, batched, same, n FROM compare_ways(label, query) c;
+END
+$$;
+SET enable_seqscan = off;
+SET enable_bitmapscan = off;
+SELECT h.* FROM (VALUES
+	('by primary key', 'SELECT id, dl.predict(''score'', a, b, k, c) FROM keyed WHERE id = 7'),
+	('the whole row', 'SELECT dl.predict(''score'', keyed) FROM keyed WHERE id = 8 AND a >= 0'),
+	('by two columns', 'SELECT dl.predict(''score'', a, b, k, c) FROM keyed WHERE second = 3 AND first = 4'),
+	('an aggregate', 'SELECT sum(dl.predict(''score'', a, b, k, c)) FROM keyed WHERE id = 7'),
+	('a join', 'SELECT dl.predict(''score'', x.a, x.b, y.k, y.c) FROM keyed x JOIN keyed y ON y.first = x.k AND y.second = 1 WHERE x.id = 7'),
+	('for each row', 'SELECT id, (SELECT dl.predict(''score'', keyed) FROM keyed WHERE id = s.id) FROM small s'),
+	('a parameter', 'SELECT dl.predict(''score'', a, b, k, c) FROM keyed WHERE id = (SELECT 7)'),
+	('no row', 'SELECT dl.predict(''score'', a, b, k, c) FROM keyed WHERE id = 7000'),
+	('the same call twice', 'SELECT dl.predict(''score'', a, b, k, c) FROM keyed WHERE id = 7 AND dl.predict(''score'', a, b, k, c) > 0'),
+	('half of the key', 'SELECT dl.predict(''score'', a, b, k, c) FROM keyed WHERE first = 4'),
+	('several keys', 'SELECT dl.predict(''score'', a, b, k, c) FROM keyed WHERE id IN (7, 8, 9)'),
+	('a range', 'SELECT dl.predict(''score'', a, b, k, c) FROM keyed WHERE id BETWEEN 7 AND 9'),
+	('a key that may repeat', 'SELECT dl.predict(''score'', a, b, k, c) FROM keyed WHERE late = 7')) AS v (label, query),
+	how_scored(label, query) AS h;
+SET deep_learning.require_batched_scoring = on;
+EXPLAIN (COSTS OFF) SELECT id, dl.predict('score', a, b, k, c) FROM keyed WHERE id = 7;
+SELECT id FROM keyed WHERE id = 7 AND dl.predict('score', a, b, k, c) IS NOT NULL;
+RESET deep_learning.require_batched_scoring;
+-- How a model's columns are read is kept with it: by types and by rows, not across their changes.
+CREATE TYPE keyed_row AS (c text, k int, a real, b real);
+CREATE FUNCTION as_row(x keyed) RETURNS keyed_row LANGUAGE sql AS 'SELECT ROW(x.c, x.k, x.a, x.b)::keyed_row';
+PREPARE by_types(int) AS SELECT dl.predict('score', a, b, k, c) = dl.predict('score', a::float8, b::float8, k::bigint, c::varchar) AS types,
+	dl.predict('score', a, b, k, c) = dl.predict('score', keyed) AS row, dl.predict('score', a, b, k, c) = dl.predict('score', as_row(keyed)) AS type
+	FROM keyed WHERE id = $1;
+EXECUTE by_types(7);
+EXECUTE by_types(8);
+SELECT dl.predict('score', c, a, b, k) FROM keyed WHERE id = 7;
+SELECT dl.predict('score', a, b, k) FROM keyed WHERE id = 7;
+ALTER TYPE keyed_row RENAME ATTRIBUTE b TO d;
+SELECT dl.predict('score', ROW(c, k, a, b)::keyed_row) FROM keyed WHERE id = 8;
+ALTER TYPE keyed_row RENAME ATTRIBUTE d TO b;
+SELECT dl.predict('score', ROW(c, k, a, b)::keyed_row) = dl.predict('score', keyed) AS same FROM keyed WHERE id = 8;
+ALTER TABLE keyed DROP a;
+ALTER TABLE keyed ADD a real DEFAULT 0.25;
+SELECT dl.predict('score', keyed) = dl.predict('score', 0.25, b, k, c) AS same FROM keyed WHERE id = 7;
+RESET enable_seqscan;
+RESET enable_bitmapscan;
+
 -- Prepared statements: by another version, another user, and a generic plan.
 SET plan_cache_mode = force_generic_plan;
 PREPARE one(int) AS SELECT dl.predict('score', t) > 0 AS scored FROM t WHERE id = $1;

@@ -51,6 +51,7 @@ typedef struct CacheEntry
 	dlist_node	recent;
 	DlArena    *scratch;		/* of the scorers; NULL: none yet */
 	DlScorer   *scorers[2];		/* for one row, for few */
+	DlModelKeep keep;
 } CacheEntry;
 
 /* Where the bytes of a model come from: they are there, or load gives them. */
@@ -153,6 +154,8 @@ create_table(void)
 static void
 forget(CacheEntry *entry)
 {
+	if (entry->keep.context != NULL)
+		MemoryContextDelete(entry->keep.context);
 	dl_arena_destroy(entry->scratch);
 	dl_model_destroy(entry->model);
 	dl_shared_cache_release(&entry->shared);
@@ -408,6 +411,33 @@ dl_model_cache_scorer(const DlModel *model, int rows)
 		cache_used += dl_arena_used(entry->scratch) - before;
 	}
 	return *scorer;
+}
+
+DlModelKeep *
+dl_model_cache_keep(const DlModel *model)
+{
+	return &entry_of(model)->keep;
+}
+
+MemoryContext
+dl_model_cache_keep_context(const DlModel *model)
+{
+	DlModelKeep *keep = dl_model_cache_keep(model);
+
+	if (keep->context == NULL)
+		keep->context = AllocSetContextCreate(TopMemoryContext, "deep_learning model", ALLOCSET_SMALL_SIZES);
+	return keep->context;
+}
+
+void
+dl_model_cache_keep_grew(const DlModel *model)
+{
+	CacheEntry *entry = entry_of(model);
+	Size		bytes = MemoryContextMemAllocated(entry->keep.context, true);
+
+	entry->bytes += bytes - entry->keep.bytes;
+	cache_used += bytes - entry->keep.bytes;
+	entry->keep.bytes = bytes;
 }
 
 DlCacheRow *

@@ -37,6 +37,20 @@ extern const DlModel *dl_model_cache_find(const DlModelDigest *digest, Size leng
 										  MemoryContext owner);
 extern const DlModel *dl_model_cache_get(const void *bytes, Size length, MemoryContext owner);
 
+/* What else is kept with a model that is pinned, as long as it is in the cache. */
+typedef struct DlModelKeep
+{
+	MemoryContext context;		/* NULL: nothing was kept yet */
+	Size		bytes;			/* of it, as they are counted */
+	struct DlColumnBinding *bindings;
+} DlModelKeep;
+
+extern DlModelKeep *dl_model_cache_keep(const DlModel *model);
+
+/* The memory for it, and what has to be called after some was taken. */
+extern MemoryContext dl_model_cache_keep_context(const DlModel *model);
+extern void dl_model_cache_keep_grew(const DlModel *model);
+
 #define DL_FEW_ROWS 32
 
 /*

@@ -11,6 +11,7 @@
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "pg/bridge.h"
+#include "pg/column_binding.h"
 #include "pg/compat.h"
 #include "pg/model_cache.h"
 #include "utils/array.h"
@@ -32,25 +33,50 @@ set_arguments(DlPredictCall *call, FunctionCallInfo fcinfo)
 		call->arguments = DL_ARGUMENTS_POSITION;
 }
 
+/* Types of the arguments after the model. */
+static void
+set_types(FunctionCallInfo fcinfo, Oid *types, int count)
+{
+	const Node *expression = fcinfo->flinfo->fn_expr;
+	ListCell   *lc;
+	int			i = -1;
+
+	if (expression != NULL && IsA(expression, FuncExpr))
+	{
+		foreach(lc, ((const FuncExpr *) expression)->args)
+		{
+			if (i >= 0 && i < count)
+				types[i] = exprType(lfirst(lc));
+			i++;
+		}
+		return;
+	}
+	for (i = 0; i < count; i++)
+		types[i] = get_fn_expr_argtype(fcinfo->flinfo, i + 1);
+}
+
+static void
+set_array_elements(DlPredictCall *call, FunctionCallInfo fcinfo)
+{
+	int			columns = call->model->column_count;
+	Oid			element = get_element_type(getBaseType(get_fn_expr_argtype(fcinfo->flinfo, 1)));
+	DlColumnSource *sources = palloc0(sizeof(DlColumnSource) * (Size) Max(columns, 1));
+
+	for (int i = 0; i < columns; i++)
+		dl_column_source_set(&sources[i], &call->model->columns[i], element, i);
+	dl_column_runs_set(&call->runs, sources, columns);
+}
+
 static void
 set_positions(DlPredictCall *call, FunctionCallInfo fcinfo)
 {
-	int			columns = call->model->column_count;
+	Oid		   *types = palloc0(sizeof(Oid) * (Size) Max(call->count, 1));
+	const DlColumnBinding *binding;
 
-	if (call->arguments == DL_ARGUMENTS_ROW)
-		return;
-	if (call->arguments == DL_ARGUMENTS_ARRAY)
-	{
-		Oid			element = get_element_type(getBaseType(get_fn_expr_argtype(fcinfo->flinfo, 1)));
-
-		for (int i = 0; i < columns; i++)
-			dl_column_source_set(&call->sources[i], &call->model->columns[i], element, i);
-		return;
-	}
-	if (call->count != columns)
-		dl_column_sources_wrong_count(call->model, call->count);
-	for (int i = 0; i < columns; i++)
-		dl_column_source_set(&call->sources[i], &call->model->columns[i], get_fn_expr_argtype(fcinfo->flinfo, i + 1), i);
+	set_types(fcinfo, types, call->count);
+	binding = dl_column_binding(call->model, types, call->count);
+	call->runs = binding->runs;
+	call->may_allocate = binding->allocates;
 }
 
 /* Everything that depends on the model. */
@@ -62,13 +88,13 @@ use_model(DlPredictCall *call, FunctionCallInfo fcinfo)
 
 	call->model = model;
 	call->row.type = InvalidOid;
-	call->sources = palloc0(sizeof(DlColumnSource) * (Size) Max(model->column_count, 1));
-	set_positions(call, fcinfo);
-	if (call->arguments != DL_ARGUMENTS_ROW)
-		dl_column_runs_set(&call->runs, call->sources, model->column_count);
-	call->may_allocate = call->arguments != DL_ARGUMENTS_POSITION;
-	for (int i = 0; i < model->column_count; i++)
-		call->may_allocate = call->may_allocate || call->sources[i].allocates;
+	call->may_allocate = true;
+	if (call->arguments == DL_ARGUMENTS_POSITION)
+		set_positions(call, fcinfo);
+	else if (call->arguments == DL_ARGUMENTS_ARRAY)
+		set_array_elements(call, fcinfo);
+	if (call->may_allocate && call->row_context == NULL)
+		call->row_context = AllocSetContextCreate(call->use.parent, "dl predict row", ALLOCSET_DEFAULT_SIZES);
 	call->width = dl_model_result_width(model);
 	call->results = palloc0(sizeof(double) * (Size) call->width);
 	call->features = palloc0(sizeof(uint32_t) * (Size) Max(model->feature_words, 1));
@@ -103,7 +129,6 @@ create_call(FunctionCallInfo fcinfo)
 	dl_model_use_init(&call->use, flinfo->fn_mcxt, get_fn_expr_argtype(flinfo, 0),
 					  dl_predict_model_is_constant(flinfo->fn_expr));
 	dl_row_reader_init(&call->row, flinfo->fn_mcxt);
-	call->row_context = AllocSetContextCreate(flinfo->fn_mcxt, "dl predict row", ALLOCSET_DEFAULT_SIZES);
 	call->count = fcinfo->nargs - 1;
 	set_arguments(call, fcinfo);
 	flinfo->fn_extra = call;
@@ -120,8 +145,7 @@ encode_row(DlPredictCall *call, Datum value)
 	{
 		MemoryContext old = MemoryContextSwitchTo(row->context);
 
-		dl_column_sources_match(call->model, row->tupdesc, call->sources);
-		dl_column_runs_set(&call->runs, call->sources, call->model->column_count);
+		call->runs = dl_column_binding_of_row(call->model, row->tupdesc, row->identifier)->runs;
 		dl_row_reader_accept(row);
 		MemoryContextSwitchTo(old);
 	}

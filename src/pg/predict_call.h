@@ -23,15 +23,14 @@ typedef enum DlArguments
 
 typedef struct DlPredictCall
 {
-	MemoryContext row_context;	/* reset for each row that allocates */
+	MemoryContext row_context;	/* reset for each row that allocates; NULL: none did */
 	DlModelUse	use;
 	const DlModel *model;		/* of use */
 
 	/* where its columns are */
 	DlArguments arguments;
 	int			count;			/* of arguments after the model */
-	DlColumnSource *sources;	/* one a column of the model */
-	DlColumnRuns runs;			/* of them */
+	DlColumnRuns runs;
 	DlRowReader row;			/* of a composite argument */
 	bool		may_allocate;
 

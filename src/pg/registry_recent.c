@@ -4,9 +4,9 @@
  *    not search the registry by index.
  *
  * An entry holds while the registry's generation is the same, for the same user and right, and while
- * the row of the model that was found is the one that the query's snapshot sees, which is looked at
- * where it lies: of all versions of a row a snapshot sees one.  What this
- * transaction changed itself is another generation.
+ * the row of the model that was found is the one that the query's snapshot sees.  That is looked at
+ * where it lies, for of all versions of a row a snapshot sees one; and not again by a snapshot that sees the same
+ * transactions.  What this transaction changed itself is another generation.
  */
 #include "postgres.h"
 
@@ -16,6 +16,7 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
+#include "utils/inval.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -23,6 +24,14 @@
 #include "pg/registry_internal.h"
 
 #define RECENT 8
+
+/* Of all snapshots with the same xmax, those with as many transactions running below it see the same. */
+typedef struct Seen
+{
+	TransactionId xmax;			/* invalid: nothing */
+	uint32		running;
+	int32		running_below;	/* subtransactions; on a standby, all that run */
+} Seen;
 
 typedef struct Recent
 {
@@ -32,6 +41,7 @@ typedef struct Recent
 	DlRegistryRight right;
 	DlRegistryRow row;			/* its name is not set */
 	DlRegistryVersion version;
+	Seen		seen;			/* by what kind of snapshot the row was seen last */
 } Recent;
 
 static Recent recent[RECENT];
@@ -63,21 +73,39 @@ sees_row(Relation relation, Snapshot snapshot, const DlRegistryRow *row)
 	return same;
 }
 
+static bool
+sees_the_same(const Seen *seen, Snapshot snapshot)
+{
+	return TransactionIdIsValid(seen->xmax) && seen->xmax == snapshot->xmax && seen->running == snapshot->xcnt &&
+		seen->running_below == snapshot->subxcnt;
+}
+
+static bool
+still_sees(Recent *entry, Snapshot snapshot)
+{
+	Relation	relation;
+	bool		valid;
+
+	/* Takes in what other sessions have said, as the lock does. */
+	AcceptInvalidationMessages();
+	if (entry->generation == dl_registry_generation() && sees_the_same(&entry->seen, snapshot))
+		return true;
+	relation = table_open(dl_registry_relation(), AccessShareLock);
+	valid = entry->generation == dl_registry_generation() && sees_row(relation, snapshot, &entry->row);
+	table_close(relation, AccessShareLock);
+	entry->seen = (Seen) {snapshot->xmax, snapshot->xcnt, snapshot->subxcnt};
+	return valid;
+}
+
 /* A serializable transaction reads the registry as any table, so that conflicts are found. */
 bool
 dl_registry_recall(const char *name, DlRegistryRight right, DlRegistryRow *row, DlRegistryVersion *version)
 {
 	Recent	   *entry = find(name, right);
-	Relation	relation;
-	bool		valid;
 
 	if (entry == NULL || !ActiveSnapshotSet() || IsolationIsSerializable())
 		return false;
-	/* The lock takes in what other sessions have said. */
-	relation = table_open(dl_registry_relation(), AccessShareLock);
-	valid = entry->generation == dl_registry_generation() && sees_row(relation, GetActiveSnapshot(), &entry->row);
-	table_close(relation, AccessShareLock);
-	if (!valid)
+	if (!still_sees(entry, GetActiveSnapshot()))
 	{
 		entry->generation = 0;
 		return false;
@@ -105,4 +133,5 @@ dl_registry_remember(const char *name, DlRegistryRight right, uint64 generation,
 	entry->row = *row;
 	entry->row.name = NULL;
 	entry->version = *version;
+	entry->seen.xmax = InvalidTransactionId;
 }

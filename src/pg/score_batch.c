@@ -23,6 +23,26 @@ dl_score_batch_init(DlScoreBatch *batch, int columns, MemoryContext context)
 	batch->columns = MemoryContextAllocZero(context, sizeof(DlForwarded) * (Size) Max(columns, 1));
 }
 
+/* One piece of memory for all of them. */
+static void
+make_columns(DlScoreBatch *batch, int room)
+{
+	Size		count = (Size) batch->count;
+	Datum	   *values;
+	bool	   *nulls;
+
+	if (batch->values != NULL)
+		pfree(batch->values);
+	values = MemoryContextAllocHuge(batch->context, Max((sizeof(Datum) + sizeof(bool)) * count * (Size) room, 1));
+	nulls = (bool *) (values + count * (Size) room);
+	batch->values = values;
+	for (Size i = 0; i < count; i++)
+	{
+		batch->columns[i].values = values + i * (Size) room;
+		batch->columns[i].nulls = nulls + i * (Size) room;
+	}
+}
+
 void
 dl_score_batch_begin(DlScoreBatch *batch, int room)
 {
@@ -33,18 +53,7 @@ dl_score_batch_begin(DlScoreBatch *batch, int room)
 		MemoryContextReset(batch->data);
 	if (room <= batch->room)
 		return;
-	for (int i = 0; i < batch->count; i++)
-	{
-		DlForwarded *column = &batch->columns[i];
-
-		if (column->values != NULL)
-		{
-			pfree(column->values);
-			pfree(column->nulls);
-		}
-		column->values = MemoryContextAlloc(batch->context, sizeof(Datum) * (Size) room);
-		column->nulls = MemoryContextAlloc(batch->context, sizeof(bool) * (Size) room);
-	}
+	make_columns(batch, room);
 	batch->room = room;
 }
 

@@ -31,6 +31,7 @@ typedef struct DlScoreBatch
 	Size		piece_bytes;	/* of the next one */
 	int			count;
 	DlForwarded *columns;
+	Datum	   *values;			/* of all columns, and their nulls after them */
 	AttrNumber	last_column;	/* that is read from the slot */
 	int			room;
 	int			rows;

@@ -12,6 +12,7 @@
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "pg/bridge.h"
+#include "pg/column_binding.h"
 #include "pg/compat.h"
 #include "pg/model_cache.h"
 #include "pg/settings.h"
@@ -94,7 +95,7 @@ set_arguments(DlScoreCall *call, List *arguments, PlanState *parent)
 	call->states = palloc0(sizeof(ExprState *) * (Size) Max(call->count, 1));
 	call->values = palloc0(sizeof(Datum) * (Size) Max(call->count, 1));
 	call->nulls = palloc0(sizeof(bool) * (Size) Max(call->count, 1));
-	call->direct = !call->whole;
+	call->direct = call->adjacent = !call->whole;
 	foreach(lc, arguments)
 	{
 		Node	   *argument = lfirst(lc);
@@ -111,6 +112,8 @@ set_arguments(DlScoreCall *call, List *arguments, PlanState *parent)
 			call->states[i] = ExecInitExpr((Expr *) argument, parent);
 			call->direct = false;
 		}
+		if (call->columns[i] != call->columns[0] + i)
+			call->adjacent = false;
 		i++;
 	}
 }
@@ -161,38 +164,63 @@ place_of(const DlScoreCall *call, int argument)
 	return call->direct ? call->columns[argument] - 1 : argument;
 }
 
+/* The arguments are the columns, in turn. */
 static void
-set_sources(DlScoreCall *call, DlScoreModel *m)
+set_positions(DlScoreCall *call, DlScoreModel *m)
+{
+	const DlModel *model = m->use.model;
+	DlColumnSource *sources;
+
+	if (call->table == NULL && (!call->direct || call->adjacent))
+	{
+		m->runs = dl_column_binding(model, call->types, call->count)->runs;
+		m->first = call->direct && call->count > 0 ? call->columns[0] - 1 : 0;
+		return;
+	}
+	if (call->count != model->column_count)
+		dl_column_sources_wrong_count(model, call->count);
+	sources = palloc0(sizeof(DlColumnSource) * (Size) Max(call->count, 1));
+	for (int i = 0; i < call->count; i++)
+		dl_column_source_set(&sources[i], &model->columns[i], call->types[i], place_of(call, i));
+	dl_column_runs_set(&m->runs, sources, call->count);
+}
+
+/* They are elements of an array, or columns of a row, which is known where it was taken apart. */
+static void
+set_others(DlScoreCall *call, DlScoreModel *m)
 {
 	const DlModel *model = m->use.model;
 	int			columns = model->column_count;
+	DlColumnSource *sources;
 
-	m->sources = palloc0(sizeof(DlColumnSource) * (Size) Max(columns, 1));
-	m->row.type = InvalidOid;
-	m->packed = false;
+	if (call->arguments == DL_ARGUMENTS_ROW && call->whole)
+		return;
+	sources = palloc0(sizeof(DlColumnSource) * (Size) Max(columns, 1));
 	if (call->arguments == DL_ARGUMENTS_ROW)
 	{
-		if (call->whole)
-			return;
-		dl_column_sources_match(model, call->row, m->sources);
+		dl_column_sources_match(model, call->row, sources);
 		for (int i = 0; i < columns; i++)
-			m->sources[i].position = place_of(call, m->sources[i].position);
+			sources[i].position = place_of(call, sources[i].position);
 	}
-	else if (call->whole)
+	else
 	{
 		Oid			element = get_element_type(getBaseType(call->types[0]));
 
 		for (int i = 0; i < columns; i++)
-			dl_column_source_set(&m->sources[i], &model->columns[i], element, i);
+			dl_column_source_set(&sources[i], &model->columns[i], element, i);
 	}
+	dl_column_runs_set(&m->runs, sources, columns);
+}
+
+static void
+set_sources(DlScoreCall *call, DlScoreModel *m)
+{
+	m->row.type = InvalidOid;
+	m->first = 0;
+	if (call->arguments == DL_ARGUMENTS_ROW || call->whole)
+		set_others(call, m);
 	else
-	{
-		if (call->count != columns)
-			dl_column_sources_wrong_count(model, call->count);
-		for (int i = 0; i < columns; i++)
-			dl_column_source_set(&m->sources[i], &model->columns[i], call->types[i], place_of(call, i));
-	}
-	dl_column_runs_set(&m->runs, m->sources, columns);
+		set_positions(call, m);
 	m->packed = call->direct && call->table != NULL && dl_column_runs_set_layout(&m->runs, call->table);
 }
 
@@ -391,8 +419,7 @@ encode_row(DlScoreModel *m, Datum value, bool raise, uint32_t *features)
 	{
 		MemoryContext old = MemoryContextSwitchTo(m->row.context);
 
-		dl_column_sources_match(m->use.model, m->row.tupdesc, m->sources);
-		dl_column_runs_set(&m->runs, m->sources, m->use.model->column_count);
+		m->runs = dl_column_binding_of_row(m->use.model, m->row.tupdesc, m->row.identifier)->runs;
 		dl_row_reader_accept(&m->row);
 		MemoryContextSwitchTo(old);
 	}
@@ -430,7 +457,7 @@ dl_score_call_read(DlScoreCall *call, TupleTableSlot *slot, ExprContext *econtex
 	features = m->features + (Size) m->rows * (Size) m->use.model->feature_words;
 	slot_getsomeattrs(slot, call->last_column);
 	if (call->direct)
-		encoded = encode_values(m, slot->tts_values, slot->tts_isnull, row == 0, features);
+		encoded = encode_values(m, slot->tts_values + m->first, slot->tts_isnull + m->first, row == 0, features);
 	else
 	{
 		read_arguments(call, slot, econtext);
@@ -483,9 +510,32 @@ scorer_for(DlScoreModel *m, int64 rows)
 	if (rows <= DL_FEW_ROWS && m->scorer == NULL)
 		return dl_model_cache_scorer(m->use.model, rows <= SINGLE_ROWS ? 1 : DL_FEW_ROWS);
 	if (m->scorer == NULL)
-		DL_CHECK(dl_scorer_create(dl_arena_for_context(m->use.context, 0), m->use.model, m->capacity, &m->scorer, &error),
+	{
+		m->scorer_context = AllocSetContextCreate(m->use.context, "dl scorer", ALLOCSET_DEFAULT_SIZES);
+		DL_CHECK(dl_scorer_create(dl_arena_for_context(m->scorer_context, 0), m->use.model, m->capacity, &m->scorer, &error),
 				 &error);
+	}
 	return m->scorer;
+}
+
+void
+dl_score_call_release(DlScoreCall *call)
+{
+	for (int i = 0; i < call->model_count; i++)
+	{
+		DlScoreModel *m = call->models[i];
+
+		if (m->scorer == NULL)
+			continue;
+		MemoryContextDelete(m->scorer_context);
+		pfree(m->features);
+		pfree(m->results);
+		m->scorer = NULL;
+		m->features = NULL;
+		m->results = NULL;
+		m->room = 0;
+		m->rows = 0;
+	}
 }
 
 static void

@@ -24,10 +24,11 @@ typedef struct DlScoreModel
 {
 	DlModelUse	use;
 	Datum		argument;		/* copied; where it is not the same for all rows */
-	DlColumnSource *sources;
 	DlColumnRuns runs;
+	int			first;			/* column of the slot, from 0, that position 0 is, where they are read from there */
 	DlRowReader row;			/* of rows that come as one value */
 	DlScorer   *scorer;			/* for many rows; made when there are */
+	MemoryContext scorer_context;	/* its memory, in use.context */
 	int64		capacity;		/* of scorer */
 	Size		result_bytes;	/* of a row */
 	uint32_t   *features;		/* [room, feature_words] */
@@ -50,6 +51,7 @@ typedef struct DlScoreCall
 	DlArguments arguments;
 	bool		whole;			/* a row or an array that comes as one value */
 	bool		direct;			/* all are columns of the slot: read from there */
+	bool		adjacent;		/* and lie side by side there, in turn */
 	int			count;
 	Oid		   *types;
 	TupleDesc	row;			/* names, where a row was taken apart */
@@ -113,6 +115,9 @@ dl_score_call_read_packed(DlScoreCall *call, const char *data, int row)
 
 /* Memory that one more row takes, after the first was read. */
 extern Size dl_score_call_row_bytes(const DlScoreCall *call);
+
+/* Gives back the memory for many rows, after the last batch; another one may come. */
+extern void dl_score_call_release(DlScoreCall *call);
 
 /* Scores the rows of the batch. */
 extern void dl_score_call_run(DlScoreCall *call, DlScoreCounters *counters);

@@ -5,7 +5,8 @@
  *
  * Above a node that computes expressions on what it reads, which then only hands on what those need: target list and
  * filter move up.  Below a node whose expressions are on its child's columns (arguments of aggregates,
- * Result, ProjectSet, what is hashed): the child's columns keep their numbers, scores are appended.
+ * Result, ProjectSet, what is hashed): the child's columns keep their numbers, scores are appended. Where the child is an
+ * Append of tables each of them gets a node, which reads it itself.
  */
 #include "postgres.h"
 
@@ -17,6 +18,8 @@
 #include "pg/compat.h"
 #include "pg/score_cost.h"
 #include "pg/score_insert.h"
+
+#define FEW_TABLES 8			/* that may keep the memory of their batches until the statement ends */
 
 static CustomScan *
 make_node(DlRewrite *rewrite, Plan *child, const DlHoist *h)
@@ -63,7 +66,7 @@ static List *
 private_list(const DlRewrite *rewrite, List *forwarded, const DlHoist *h)
 {
 	int			flags = (h->early_stop ? DL_SCORE_EARLY_STOP : 0) | (rewrite->streams ? DL_SCORE_STREAMS : 0) |
-	(may_raise(h) ? DL_SCORE_MAY_RAISE : 0);
+	(may_raise(h) ? DL_SCORE_MAY_RAISE : 0) | (rewrite->one_of_many ? DL_SCORE_ONE_OF_MANY : 0);
 
 	return list_make4(forwarded, h->guards, NIL, list_make1_int(flags));
 }
@@ -394,17 +397,93 @@ put_below(const Plan *plan, Plan *child, List *forwarded, const DlHoist *h, DlRe
 	return (Plan *) node;
 }
 
-/* Puts one node below plan; false: nothing there to move. */
+static DlHoist
+hoist_below(const Plan *plan, Plan *child, bool early_stop, const DlRewrite *rewrite)
+{
+	DlHoist		h = {.input = OUTER_VAR,.whole = IsA(plan, Result) || IsA(plan, ProjectSet),.early_stop = early_stop,
+		.scanrelid = dl_score_scanned_relation(child),.rtable = rewrite->statement->rtable};
+
+	begin_columns(&h, child);
+	return h;
+}
+
+/* Whether all that an Append reads are tables, each by a scan in whose place a node can read it. */
+static bool
+appends_tables(const Plan *plan)
+{
+	ListCell   *lc;
+
+	if (!IsA(plan, Append) || ((const Append *) plan)->appendplans == NIL)
+		return false;
+	foreach(lc, ((const Append *) plan)->appendplans)
+		if (!IsA(lfirst(lc), SeqScan))
+			return false;
+	return true;
+}
+
+/* A node for each table that append reads, with the same columns; plan's expressions become those that hoists[0] left. */
+static void
+put_below_append(const Plan *plan, Append *append, const DlHoist *hoists, DlRewrite *rewrite)
+{
+	List	   *forwarded = needed_columns(unconstify(Plan *, plan), &hoists[0]);
+	ListCell   *lc;
+
+	rewrite->one_of_many = list_length(append->appendplans) > FEW_TABLES;
+	foreach(lc, append->appendplans)
+	{
+		Plan	   *child = lfirst(lc);
+		Plan	   *node = put_below(plan, child, forwarded, hoists++, rewrite);
+
+		append->plan.total_cost += node->total_cost - child->total_cost;
+		lfirst(lc) = node;
+	}
+	rewrite->one_of_many = false;
+	append->plan.targetlist = columns_tlist(hoists - 1, OUTER_VAR);
+	append->plan.extParam = bms_union(append->plan.extParam, plan->allParam);
+	append->plan.allParam = bms_union(append->plan.allParam, plan->allParam);
+}
+
+/* The same as dl_score_below() for partitions: false where their rows do not lead to the same columns. */
+static bool
+below_append(Plan *plan, Append *append, bool early_stop, DlRewrite *rewrite)
+{
+	int			count = list_length(append->appendplans);
+	DlHoist    *hoists = palloc(sizeof(DlHoist) * (Size) count);
+	List	   *tlist = NIL;
+	List	   *quals = NIL;
+
+	for (int i = 0; i < count; i++)
+	{
+		List	   *own_tlist;
+		List	   *own_quals;
+
+		hoists[i] = hoist_below(plan, list_nth(append->appendplans, i), early_stop, rewrite);
+		own_tlist = (List *) dl_hoist((Node *) plan->targetlist, &hoists[i]);
+		own_quals = (List *) dl_hoist((Node *) plan->qual, &hoists[i]);
+		if (hoists[i].moved == 0 || list_length(hoists[i].columns) != list_length(hoists[0].columns) ||
+			(i > 0 && !(equal(own_tlist, tlist) && equal(own_quals, quals))))
+			return false;
+		tlist = own_tlist;
+		quals = own_quals;
+	}
+	plan->targetlist = with_expressions(plan->targetlist, tlist);
+	plan->qual = quals;
+	put_below_append(plan, append, hoists, rewrite);
+	return true;
+}
+
+/* Puts one node below plan, or one for each table of an Append there; false: nothing there to move. */
 bool
 dl_score_below(Plan *plan, bool early_stop, DlRewrite *rewrite)
 {
 	Plan	   *child = plan->lefttree;
-	DlHoist		h = {.input = OUTER_VAR,.whole = IsA(plan, Result) || IsA(plan, ProjectSet),.early_stop = early_stop,
-		.scanrelid = dl_score_scanned_relation(child),.rtable = rewrite->statement->rtable};
+	DlHoist		h;
 	List	   *tlist;
 	List	   *quals;
 
-	begin_columns(&h, child);
+	if (appends_tables(child) && below_append(plan, (Append *) child, early_stop, rewrite))
+		return true;
+	h = hoist_below(plan, child, early_stop, rewrite);
 	tlist = (List *) dl_hoist((Node *) plan->targetlist, &h);
 	quals = (List *) dl_hoist((Node *) plan->qual, &h);
 	if (h.moved == 0)

@@ -18,6 +18,7 @@ typedef struct DlRewrite
 	Bitmapset  *read_whole;		/* subplans, from 1, that are read to their end */
 	bool		streams;		/* rows of the place in hand come out of the plan as they are read */
 	int			gathers;		/* that the plan in hand lies below: parallel workers run it */
+	bool		one_of_many;	/* so will be the nodes that are made now */
 } DlRewrite;
 
 /* Whether a node may stand above or below a node of such a kind. */
@@ -36,6 +37,12 @@ extern bool dl_score_hashed(HashJoin *join, bool inner, bool early_stop, DlRewri
 
 /* Replaces calls that plan makes of what its child, a node that scores, has scored: score_reuse.c. */
 extern void dl_score_reuse(Plan *plan, const DlRewrite *rewrite);
+
+/*
+ * Whether plan gives one row at most each time it runs, and caller, plan itself or the node above it, calls no scoring
+ * function twice with the same arguments: then calling them row by row is cheaper than a node.  score_single.c.
+ */
+extern bool dl_score_single_row(const Plan *plan, const Plan *caller);
 
 /* The table that a node scans, whose columns it can be asked for; 0: none. */
 extern Index dl_score_scanned_relation(const Plan *plan);

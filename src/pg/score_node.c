@@ -126,9 +126,12 @@ create_columns(DlScoreState *state, List *forwarded)
 {
 	const CustomScan *scan = plan_of(state);
 	TupleDesc	tupdesc = state->css.ss.ss_ScanTupleSlot->tts_tupleDescriptor;
+	Bitmapset  *wanted = NULL;
 	ListCell   *lc;
 	int			used = 0;
 
+	foreach(lc, forwarded)
+		wanted = bms_add_member(wanted, lfirst_int(lc));
 	dl_score_batch_init(&state->batch, list_length(forwarded), state->context);
 	foreach(lc, scan->custom_scan_tlist)
 	{
@@ -136,7 +139,7 @@ create_columns(DlScoreState *state, List *forwarded)
 		Form_pg_attribute attribute = TupleDescAttr(tupdesc, entry->resno - 1);
 		DlForwarded *column = &state->batch.columns[used];
 
-		if (!IsA(entry->expr, Var) || !list_member_int(forwarded, entry->resno))
+		if (!IsA(entry->expr, Var) || !bms_is_member(entry->resno, wanted))
 			continue;
 		column->source = ((Var *) on_input(state, entry->expr))->varattno;
 		column->target = entry->resno;
@@ -219,6 +222,7 @@ begin(CustomScanState *node, EState *estate, int eflags)
 	state->early_stop = (flags & DL_SCORE_EARLY_STOP) != 0;
 	state->streams = (flags & DL_SCORE_STREAMS) != 0;
 	state->may_raise = (flags & DL_SCORE_MAY_RAISE) != 0;
+	state->one_of_many = (flags & DL_SCORE_ONE_OF_MANY) != 0;
 	set_reading(state, forwarded);
 
 	/* Expressions on the child's columns get slots of different kinds. */
@@ -487,6 +491,14 @@ select_rows(DlScoreState *state)
 	InstrCountFiltered1(&state->css, rows - state->selected_count);
 }
 
+static bool
+no_more(DlScoreState *state)
+{
+	for (int i = 0; i < state->call_count && state->one_of_many; i++)
+		dl_score_call_release(state->calls[i]);
+	return false;
+}
+
 /* False: there are no more rows. */
 static bool
 next_batch(DlScoreState *state)
@@ -495,7 +507,7 @@ next_batch(DlScoreState *state)
 	int			room = batch_rows(state);
 
 	if (state->finished)
-		return false;
+		return no_more(state);
 	begin_batch(state, room);
 	if (state->reads_table)
 		begin_table(state);		/* may end the loop that the scan's instruments count */
@@ -506,7 +518,7 @@ next_batch(DlScoreState *state)
 		InstrStopNode(instrument, state->batch.rows + (state->pending != NULL) - state->pending_counted);
 	state->pending_counted = state->pending != NULL;
 	if (state->batch.rows == 0)
-		return false;
+		return no_more(state);
 	for (int i = 0; i < state->call_count; i++)
 	{
 		DlScoreCounters counters = {0};

@@ -37,6 +37,7 @@ typedef struct DlScoreState
 	bool		early_stop;
 	bool		streams;		/* rows come out of the plan as they are read */
 	bool		may_raise;		/* evaluating an argument may raise an error */
+	bool		one_of_many;	/* other nodes come after this one: see score_plan.h */
 	bool		reads_table;	/* in the place of the sequential scan below */
 	bool		reads_heap;		/* whose tuples are PostgreSQL's own */
 	bool		bare;			/* of each row only the calls' arguments are needed */

@@ -258,6 +258,13 @@ transform_children(Plan *plan, const Place *place)
 	each_child(plan, transform, &below);
 }
 
+/* Who asks for batches gets them for one row, too. */
+static bool
+stands_aside(const Plan *plan, const Plan *caller)
+{
+	return !dl_setting_require_batched_scoring() && dl_score_single_row(plan, caller);
+}
+
 static void
 transform(Plan **where, void *context)
 {
@@ -275,7 +282,8 @@ transform(Plan **where, void *context)
 	rewrite->streams = place->streams && !reads_all_first(plan);
 	if (dl_score_computes_below(plan))
 		dl_score_reuse(plan, rewrite);
-	if (dl_score_computes_below(plan) && !place->marks && may_read_ahead(plan->lefttree, below_stops))
+	if (dl_score_computes_below(plan) && !place->marks && may_read_ahead(plan->lefttree, below_stops) &&
+		!stands_aside(plan->lefttree, plan))
 		while (dl_score_below(plan, below_stops, rewrite))
 			;
 	if (IsA(plan, HashJoin) && may_read_ahead(plan, place->early_stop))
@@ -289,7 +297,7 @@ transform(Plan **where, void *context)
 	rewrite->streams = place->streams;
 	if (IsA(plan, Limit))
 		tell_limit((Limit *) plan);
-	if (place->marks || !dl_score_computes_above(plan) || !may_read_ahead(plan, place->early_stop))
+	if (place->marks || !dl_score_computes_above(plan) || !may_read_ahead(plan, place->early_stop) || stands_aside(plan, plan))
 		return;
 	while ((above = dl_score_above(plan, place->early_stop, rewrite)) != NULL)
 		plan = above;

@@ -34,6 +34,9 @@ typedef enum DlScorePrivate
 /* An argument or guard may raise an error: then such a caller has rows read one by one. */
 #define DL_SCORE_MAY_RAISE 0x04
 
+/* One of many below an Append, which run in turn: memory for batches goes when the rows have ended. */
+#define DL_SCORE_ONE_OF_MANY 0x08
+
 extern const CustomScanMethods dl_score_scan_methods;
 
 /* Installs the planner's hook and makes the node known; called once per process. */
