@@ -156,7 +156,7 @@ FROM dl.train('train_no_weights', 'SELECT x, y, part FROM poisoned', 'y', split_
 			  epochs => 100, learning_rate => 0.02, batch_size => 32, early_stopping => 0, seed => 1, quiet => true);
 
 -- A window: a condition, or the time before now of the column that tells times.
-CREATE TABLE timed AS SELECT i AS x, i % 7 + 0.5 AS y, now() - i * interval '1 day' AS at FROM generate_series(1, 300) i;
+CREATE TABLE timed AS SELECT i::real AS x, i % 7 + 0.5 AS y, now() - i * interval '1 day' AS at FROM generate_series(1, 300) i;
 SELECT rows, version FROM dl.train('train_window', 'timed', 'y', network => 'dense(4)', epochs => 1, quiet => true,
 								   options => '{"training_window": "99.5 days"}');
 SELECT rows, version FROM dl.train('train_window', 'SELECT x, y FROM timed; ', 'y', network => 'dense(4)', epochs => 1, quiet => true,

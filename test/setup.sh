@@ -7,7 +7,7 @@
 . "$(dirname "$0")/common.sh"
 
 build=(gcc make libc6-dev postgresql-15 postgresql-server-dev-15 libjansson-dev libopenblas0-pthread)
-tests=(clang-14 clang libclang-rt-14-dev llvm-14 perl libipc-run-perl postgresql-15-pgtap
+tests=(clang-14 clang libclang-rt-14-dev llvm-14 perl libipc-run-perl postgresql-15-pgtap postgresql-15-cron
 	libtap-parser-sourcehandler-pgtap-perl python3 python3-numpy)
 
 case ${1:-} in

@@ -73,7 +73,7 @@ count_rows(const DlTrainRun *run)
 	return count;
 }
 
-/* The greatest population stability index of a column, as dl.drift gives it. */
+/* The greatest population stability index of what dl.drift does not call stable; 0 where all is. */
 static double
 greatest_drift(const DlTrainRun *run)
 {
@@ -85,7 +85,7 @@ greatest_drift(const DlTrainRun *run)
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not ask for the drift");
-	if (SPI_execute_with_args("SELECT pg_catalog.max(d.psi) FROM dl.drift($1, $2) AS d", 2, types, values, NULL, true, 1) == SPI_OK_SELECT &&
+	if (SPI_execute_with_args("SELECT pg_catalog.max(d.psi) FROM dl.drift($1, $2) AS d WHERE d.verdict OPERATOR(pg_catalog.<>) 'stable'", 2, types, values, NULL, true, 1) == SPI_OK_SELECT &&
 		SPI_processed == 1)
 		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
 	if (!null)

@@ -206,7 +206,11 @@ dl_sql_unschedule(PG_FUNCTION_ARGS)
 	snapshot = dl_registry_snapshot();
 	dl_registry_require(snapshot, snapshot, name, DL_RIGHT_ADMIN, GetUserId(), &row);
 	UnregisterSnapshot(snapshot);
-	PG_RETURN_BOOL(dl_retraining_drop(row.id));
+	if (!dl_retraining_drop(row.id))
+		PG_RETURN_BOOL(false);
+	/* it may have nothing left to do */
+	dl_scheduler_wake_at_commit();
+	PG_RETURN_BOOL(true);
 }
 
 /* Without conditions: the rest of what the schedule says holds, with none what dl.schedule's defaults say. */

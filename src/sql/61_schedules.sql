@@ -40,7 +40,7 @@ CREATE FUNCTION dl.schedule(
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000
 AS 'MODULE_PATHNAME', 'dl_sql_schedule';
 COMMENT ON FUNCTION dl.schedule(text, interval, time, bigint, double precision, boolean, text, boolean, integer, boolean, text, timestamptz) IS
-	'retrains a model by itself, with its own query and options: every so often, at a time of day, when there are so many more rows, or when a column has drifted so far; gives the time of the first run. It takes the place of the schedule that the model had';
+	'retrains a model by itself, with its own query and options: every so often, at a time of day, when there are so many more rows, or when rows have drifted so far; gives the time of the first run. It takes the place of the schedule that the model had';
 
 CREATE FUNCTION dl.unschedule(model text) RETURNS boolean
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100
