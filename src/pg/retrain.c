@@ -121,8 +121,11 @@ not_due(const DlTrainRun *run, const DlTrainRecord *record, Jsonb *arguments)
 
 		if (drift >= when_drift)
 			return NULL;
-		appendStringInfo(&reason, "%s the greatest population stability index is %.3g, when_drift is %g", isnan(when_rows) ? ":" : ";", drift,
-						 when_drift);
+		appendStringInfoString(&reason, isnan(when_rows) ? ": " : "; ");
+		if (drift == 0)
+			appendStringInfoString(&reason, "dl.drift finds all stable");
+		else
+			appendStringInfo(&reason, "the greatest population stability index is %.3g, when_drift is %g", drift, when_drift);
 	}
 	return reason.data;
 }
