@@ -266,7 +266,7 @@ look_at_queue(void)
 
 	if (!dl_jobs_exist())
 		return -1;
-	(void) dl_schedules_submit(InvalidOid, GetCurrentTimestamp(), &submitted, &next_schedule);
+	(void) dl_schedules_submit(InvalidOid, false, GetCurrentTimestamp(), &submitted, &next_schedule);
 	wait = until(next_schedule);
 	dl_job_holders(&holders);
 	dl_job_queue(&queue);

@@ -74,9 +74,9 @@ typedef struct DlScheduledJob
 
 /*
  * Submits jobs for the schedules whose time has come, of roles that role is a member of (InvalidOid: all).  *count of them, in the
- * current context.  *next: the time of the schedule that comes next, DT_NOEND where there is none.
+ * current context.  wait: for schedules that another transaction has locked, which are passed over otherwise.  *next: the time of the schedule that comes next, DT_NOEND where there is none.
  */
-extern DlScheduledJob *dl_schedules_submit(Oid role, TimestampTz now, int *count, TimestampTz *next);
+extern DlScheduledJob *dl_schedules_submit(Oid role, bool wait, TimestampTz now, int *count, TimestampTz *next);
 
 /* --- retrain.c --- */
 

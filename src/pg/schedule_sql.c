@@ -262,7 +262,7 @@ dl_sql_run_due(PG_FUNCTION_ARGS)
 	dl_argument_not_null(fcinfo, 0, "at");
 	dl_rows_begin(fcinfo, &rows);
 	dl_scheduler_wake_at_commit();
-	jobs = dl_schedules_submit(superuser() ? InvalidOid : GetUserId(), PG_GETARG_TIMESTAMPTZ(0), &count, &next);
+	jobs = dl_schedules_submit(superuser() ? InvalidOid : GetUserId(), true, PG_GETARG_TIMESTAMPTZ(0), &count, &next);
 	for (int i = 0; i < count; i++)
 	{
 		Datum		values[] = {CStringGetTextDatum(jobs[i].model), Int64GetDatum(jobs[i].id)};

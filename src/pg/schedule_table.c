@@ -2,8 +2,8 @@
  * schedule_table.c
  *    The statements on the table of schedules, and what is due.
  *
- * All run as the extension's owner, in a section of the registry (registry_internal.h), as fixed text.  What is due is
- * taken with SKIP LOCKED, so a scheduler waits for no user's transaction.
+ * All run as the extension's owner, in a section of the registry (registry_internal.h), as fixed text.  A scheduler
+ * skips what is locked, so it waits for no user's transaction; users wait for it, and for each other.
  *
  * A schedule has its regular slot, and the time of its next run.  After a job that failed the run is tried again sooner, the later
  * the more often it failed in a row, but no later than one whole round: so a passing trouble costs
@@ -143,31 +143,35 @@ dl_retraining_ran(int64 model_id, int64 job, TimestampTz now)
 #define OF_ROLE_ARGS(role) DL_ARG_OID(role), DL_ARG_INT8(dl_registry_cluster())
 
 /* Jobs that have ended since: a failure brings another try so long after its end, success ends a row of failures. */
+#define COUNT_FAILURES(lock) \
+	"UPDATE dl.retraining s SET counted = true, " \
+	"failures = CASE WHEN j.state IN ('failed', 'interrupted') THEN s.failures + 1 WHEN j.state = 'succeeded' THEN 0 ELSE s.failures END, " \
+	"next_run = CASE WHEN j.state IN ('failed', 'interrupted') THEN s.last_run + (j.ended_at - j.submitted_at) + " \
+	"LEAST(interval '5 minutes' * 2 ^ LEAST(s.failures, 20), GREATEST(s.every, interval '5 minutes')) ELSE s.slot END " \
+	"FROM dl.job j WHERE j.id = s.last_job AND j.state NOT IN ('queued', 'running') AND s.model_id IN " \
+	"(SELECT s.model_id FROM dl.retraining s WHERE s.counted = $1 AND " OF_ROLE " FOR UPDATE " lock ")"
+
 static void
-count_failures(Oid role)
+count_failures(Oid role, bool wait)
 {
-	DL_REGISTRY_RUN("UPDATE dl.retraining s SET counted = true, "
-					"failures = CASE WHEN j.state IN ('failed', 'interrupted') THEN s.failures + 1 WHEN j.state = 'succeeded' THEN 0 "
-					"ELSE s.failures END, "
-					"next_run = CASE WHEN j.state IN ('failed', 'interrupted') THEN s.last_run + (j.ended_at - j.submitted_at) + LEAST(interval '5 minutes' * 2 ^ LEAST(s.failures, 20), "
-					"GREATEST(s.every, interval '5 minutes')) ELSE s.slot END "
-					"FROM dl.job j WHERE j.id = s.last_job AND j.state NOT IN ('queued', 'running') AND s.model_id IN "
-					"(SELECT s.model_id FROM dl.retraining s WHERE s.counted = $1 AND " OF_ROLE " FOR UPDATE SKIP LOCKED)",
+	DL_REGISTRY_RUN(wait ? COUNT_FAILURES("") : COUNT_FAILURES("SKIP LOCKED"),
 					SPI_OK_UPDATE, {BOOLOID, BoolGetDatum(false), false}, OF_ROLE_ARGS(role));
 }
 
+#define FIND_DUE(lock) \
+	"SELECT " SCHEDULE_COLUMNS ", s.owner, s.owner_name, s.cluster, m.name, " \
+	"EXISTS (SELECT FROM dl.job j WHERE j.id = s.last_job AND j.state IN ('queued', 'running')) " \
+	"FROM dl.retraining s JOIN dl.registry_model m ON m.id = s.model_id " \
+	"WHERE s.next_run <= $1 AND " OF_ROLE " ORDER BY s.next_run, s.model_id FOR UPDATE OF s " lock
+
 /* Locked until the transaction ends. */
 static Due *
-find_due(const DlRegistrySection *section, Oid role, TimestampTz now, int *count)
+find_due(const DlRegistrySection *section, Oid role, bool wait, TimestampTz now, int *count)
 {
 	MemoryContext old;
 	Due		   *due;
 
-	*count = (int) DL_REGISTRY_RUN("SELECT " SCHEDULE_COLUMNS ", s.owner, s.owner_name, s.cluster, m.name, "
-								   "EXISTS (SELECT FROM dl.job j WHERE j.id = s.last_job AND j.state IN ('queued', 'running')) "
-								   "FROM dl.retraining s JOIN dl.registry_model m ON m.id = s.model_id "
-								   "WHERE s.next_run <= $1 AND " OF_ROLE " ORDER BY s.next_run, s.model_id FOR UPDATE OF s SKIP LOCKED",
-								   SPI_OK_SELECT, ARG_TIME(now), OF_ROLE_ARGS(role));
+	*count = (int) DL_REGISTRY_RUN(wait ? FIND_DUE("") : FIND_DUE("SKIP LOCKED"), SPI_OK_SELECT, ARG_TIME(now), OF_ROLE_ARGS(role));
 	old = MemoryContextSwitchTo(section->memory);
 	due = palloc0(sizeof(Due) * (Size) Max(*count, 1));
 	for (int i = 0; i < *count; i++)
@@ -221,7 +225,7 @@ submit(const Due *due, TimestampTz now)
 }
 
 DlScheduledJob *
-dl_schedules_submit(Oid role, TimestampTz now, int *count, TimestampTz *next)
+dl_schedules_submit(Oid role, bool wait, TimestampTz now, int *count, TimestampTz *next)
 {
 	DlRegistrySection section;
 	Due		   *due;
@@ -229,8 +233,8 @@ dl_schedules_submit(Oid role, TimestampTz now, int *count, TimestampTz *next)
 	int			due_count;
 
 	dl_registry_enter(&section, "a schedule");
-	count_failures(role);
-	due = find_due(&section, role, now, &due_count);
+	count_failures(role, wait);
+	due = find_due(&section, role, wait, now, &due_count);
 	jobs = MemoryContextAlloc(section.memory, sizeof(DlScheduledJob) * (Size) Max(due_count, 1));
 	*count = 0;
 	for (int i = 0; i < due_count; i++)
