@@ -35,8 +35,8 @@ CREATE FUNCTION dl.train(
 	max_seconds      double precision DEFAULT NULL,
 	optimize         text DEFAULT NULL,
 	prediction_interval double precision DEFAULT NULL,
-	device           text DEFAULT 'auto',
-	matmul_precision text DEFAULT 'high',
+	device           text DEFAULT NULL,
+	matmul_precision text DEFAULT NULL,
 	quiet            boolean DEFAULT false,
 	options          jsonb DEFAULT '{}'
 ) RETURNS dl.training
