@@ -140,8 +140,21 @@ typedef enum DlFitNoticeLevel
 	DL_FIT_WARNING
 } DlFitNoticeLevel;
 
+/* What dl_fit() is at. */
+typedef enum DlFitPhase
+{
+	DL_FIT_PREPARING,			/* what is done with all rows before the first network */
+	DL_FIT_TRAINING,
+	DL_FIT_EVALUATING			/* choosing members, and measuring the model */
+} DlFitPhase;
+
+/* Only the phase is set before training begins, and when it has ended. */
 typedef struct DlFitProgress
 {
+	DlFitPhase	phase;
+	bool		epoch_end;		/* epoch has just become complete */
+	int64_t		batch;			/* done of the epoch under way, of batches */
+	int64_t		batches;
 	int			member;			/* 1-based, of members */
 	int			members;
 	int			epochs;			/* planned */

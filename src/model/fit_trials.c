@@ -16,6 +16,9 @@
 #define TIMING_SHARE 0.02
 #define TIMING_SECONDS 0.3
 
+/* Between two epochs that take longer than this, batches are reported. */
+#define REPORT_SECONDS 0.25
+
 /* Share of the time that is left which trials may take: measuring and storing come after them. */
 #define TIME_USED 0.97
 
@@ -58,18 +61,24 @@ dl_fit_trial_work(const DlModel *model, const DlFitTrial *trial)
 }
 
 static void
-report(Queue *queue, const DlFitTrial *trial, const DlEpoch *epoch, double trial_started)
+report(Queue *queue, const DlFitTrial *trial, const DlTrainer *trainer, bool epoch_end, double trial_started)
 {
 	const DlFitTraining *t = queue->training;
+	const DlEpoch *epoch = dl_trainer_epoch(trainer);
+	double		epochs = epoch->epoch + (epoch_end ? 0 : dl_trainer_progress(trainer));
 	double		now = dl_fit_clock();
 	double		done = (double) atomic_load(&queue->done) / 1e6;
 	DlFitProgress progress = {
 		.member = (int) (trial - t->trials) + 1, .members = queue->count, .epochs = trial->settings.epochs,
-		.epoch = *epoch, .metric = t->metric,
+		.epoch = *epoch, .metric = t->metric, .phase = DL_FIT_TRAINING, .epoch_end = epoch_end,
 	};
 
+	dl_trainer_batches(trainer, &progress.batch, &progress.batches);
+	if (epoch_end)
+		progress.batch = progress.batches;
+
 	if (now > trial_started)
-		progress.rows_per_second = (double) t->source->row_count * epoch->epoch * queue->parallel / (now - trial_started);
+		progress.rows_per_second = (double) t->source->row_count * epochs * queue->parallel / (now - trial_started);
 	progress.seconds_left = done > 0 ? (now - queue->started) * (1 - done) / done : NAN;
 	if (t->deadline > 0)
 		progress.seconds_left = fmin(progress.seconds_left, fmax(t->deadline - now, 0));
@@ -175,14 +184,24 @@ run_trainer(Queue *queue, DlFitTrial *trial, DlTrainer *trainer, bool reports, D
 	const DlFitTraining *t = queue->training;
 	DlTrainerEvent event = DL_TRAINER_RUNNING;
 	double		started = dl_fit_clock();
+	double		reported = started;
 	double		work = dl_fit_trial_work(t->model, trial) / queue->work;
 	double		counted = 0;
+
+	reports = reports && t->host->progress != NULL;
 
 	while (event != DL_TRAINER_DONE)
 	{
 		DL_TRY(dl_trainer_step(trainer, &event, error));
 		if (event == DL_TRAINER_RUNNING)
+		{
+			if (reports && dl_fit_clock() - reported >= REPORT_SECONDS)
+			{
+				report(queue, trial, trainer, false, started);
+				reported = dl_fit_clock();
+			}
 			continue;
+		}
 		keep_epoch(trial, dl_trainer_epoch(trainer));
 		{
 			double		share = event == DL_TRAINER_DONE ? 1 : (double) trial->epoch_count / trial->settings.epochs;
@@ -190,8 +209,11 @@ run_trainer(Queue *queue, DlFitTrial *trial, DlTrainer *trainer, bool reports, D
 			atomic_fetch_add(&queue->done, (long long) (1e6 * work * (share - counted)));
 			counted = share;
 		}
-		if (reports && t->host->progress != NULL)
-			report(queue, trial, dl_trainer_epoch(trainer), started);
+		if (reports)
+		{
+			report(queue, trial, trainer, true, started);
+			reported = dl_fit_clock();
+		}
 	}
 	return DL_OK;
 }

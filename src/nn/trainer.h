@@ -168,6 +168,7 @@ extern DlStatus dl_trainer_step(DlTrainer *trainer, DlTrainerEvent *event, DlErr
 extern const DlEpoch *dl_trainer_epoch(const DlTrainer *trainer);	/* the last complete one */
 extern int	dl_trainer_best_epoch(const DlTrainer *trainer);
 extern double dl_trainer_progress(const DlTrainer *trainer);	/* share of the epoch that is done, 0 to 1 */
+extern void dl_trainer_batches(const DlTrainer *trainer, int64_t *done, int64_t *all);	/* of the epoch */
 extern const DlGraph *dl_trainer_graph(const DlTrainer *trainer);
 extern const float *dl_trainer_best_parameters(const DlTrainer *trainer);	/* vector of the graph; float32 */
 

@@ -32,10 +32,18 @@ is_over(const DlJob *job)
 	return strcmp(job->state, "queued") != 0 && strcmp(job->state, "running") != 0;
 }
 
+static uint32
+wait_event(void)
+{
+	static uint32 number;
+
+	return dl_wait_event_compat(&number, "DeepLearningWait");
+}
+
 static void
 pause_briefly(void)
 {
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, LOOK_AGAIN_MS, PG_WAIT_EXTENSION);
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, LOOK_AGAIN_MS, wait_event());
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 }

@@ -255,6 +255,7 @@ take_arguments(DlTrainRun *train)
 	train->query = argument_text("query");
 	train->target = argument_text("target");
 	train->quiet = value != NULL && value->type == jbvBool && value->val.boolean;
+	train->job = current->job.id;
 	train->where = "job";
 	dl_train_options_init(&train->options);
 	value = getKeyJsonValueFromContainer(&arguments->root, "options", 7, &buffer);

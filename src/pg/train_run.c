@@ -107,7 +107,9 @@ dl_train_run_begin(DlTrainRun *run)
 void
 dl_train_run_read(DlTrainRun *run, bool allow_worker)
 {
+	run->slot = dl_progress_begin(run->name, run->job);
 	run->training = dl_training_begin(allow_worker, dl_setting_training_memory());
+	dl_training_report(run->training, run->slot);
 	read_rows(run);
 	take_incumbent(run);
 }
@@ -138,6 +140,7 @@ dl_train_run_store(DlTrainRun *run, DlRegistryStored *stored)
 		.compared_value = fit->incumbent_value,
 	};
 
+	dl_progress_storing(run->slot);
 	dl_registry_store(&new_version, stored);
 	if (!run->quiet && stored->version > 1)
 		ereport(NOTICE,

@@ -24,9 +24,11 @@ typedef struct DlTrainRun
 	const char *query;
 	const char *target;
 	bool		quiet;
+	int64		job;			/* 0: none */
 	const char *where;			/* dl.versions.trained_on; NULL: worker or session, as it comes */
 	DlTrainOptions options;
 
+	DlProgressSlot *slot;
 	DlTraining *training;
 	DlRowEncoder *encoder;
 	DlArena    *arena;

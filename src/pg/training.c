@@ -47,6 +47,10 @@ struct DlTraining
 	/* in the session */
 	DlCompute  *compute;
 
+	DlProgressSlot *slot;		/* NULL: nowhere */
+	int64		rows;
+	int64		bytes;
+
 	/* while it runs */
 	const DlTrainingWatch *watch;
 	DlProgressLine line;
@@ -117,8 +121,8 @@ start_worker(DlTraining *t)
 	};
 
 	create_segment(t);
-	snprintf(worker.bgw_name, BGW_MAXLEN, "deep_learning training for PID %d", MyProcPid);
-	snprintf(worker.bgw_type, BGW_MAXLEN, "deep_learning training");
+	snprintf(worker.bgw_name, BGW_MAXLEN, "deep_learning trainer for PID %d", MyProcPid);
+	snprintf(worker.bgw_type, BGW_MAXLEN, "deep_learning trainer");
 	snprintf(worker.bgw_library_name, BGW_MAXLEN, "deep_learning");
 	snprintf(worker.bgw_function_name, BGW_MAXLEN, "dl_training_worker_main");
 	worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(t->segment));
@@ -232,7 +236,16 @@ sink_append(void *context, const uint32_t *records, int64 count, int32_t record_
 		DL_CHECK(dl_compute_append(t->compute, records, count, &error), &error);
 	else
 		send_to_worker(t, DL_MESSAGE_ROWS, records, (Size) count * (Size) record_words * sizeof(uint32_t));
+	t->rows += count;
+	t->bytes += count * record_words * (int64) sizeof(uint32_t);
+	dl_progress_rows(t->slot, t->rows, t->bytes);
 	look_around();
+}
+
+void
+dl_training_report(DlTraining *t, DlProgressSlot *slot)
+{
+	t->slot = slot;
 }
 
 DlRowSink
@@ -268,6 +281,9 @@ keep_result(DlTraining *t, const DlFitResult *fit, const char *metric, const cha
 static void
 show_progress(DlTraining *t, const DlFitProgress *progress)
 {
+	dl_progress_fit(t->slot, progress);
+	if (!progress->epoch_end)
+		return;
 	if (t->watch != NULL)
 		t->watch->progress(t->watch->context, progress);
 	else
@@ -325,6 +341,14 @@ handle_message(DlTraining *t, const char *data, Size length, bool quiet, DlTrain
 	return false;
 }
 
+static uint32
+wait_event(void)
+{
+	static uint32 number;
+
+	return dl_wait_event_compat(&number, "DeepLearningTrain");
+}
+
 static void
 run_in_worker(DlTraining *t, const DlFitRequest *request, bool quiet, DlTrainingResult *result)
 {
@@ -348,7 +372,7 @@ run_in_worker(DlTraining *t, const DlFitRequest *request, bool quiet, DlTraining
 			done = handle_message(t, data, length, quiet, result);
 		else
 		{
-			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, LOOK_AGAIN_MS, PG_WAIT_EXTENSION);
+			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, LOOK_AGAIN_MS, wait_event());
 			ResetLatch(MyLatch);
 		}
 		look(t);
@@ -379,7 +403,7 @@ run_in_session(DlTraining *t, const DlFitRequest *request, bool quiet, DlTrainin
 		if (!finished && !has_notice && !has_progress)
 		{
 			(void) WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-									 dl_compute_event_fd(t->compute), LOOK_AGAIN_MS, PG_WAIT_EXTENSION);
+									 dl_compute_event_fd(t->compute), LOOK_AGAIN_MS, wait_event());
 			ResetLatch(MyLatch);
 		}
 		look(t);

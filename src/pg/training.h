@@ -16,6 +16,7 @@
 #include "pg/compat.h"
 
 #include "model/fit.h"
+#include "pg/progress_shared.h"
 #include "pg/row_encoder.h"
 
 typedef struct DlTraining DlTraining;
@@ -29,6 +30,9 @@ typedef struct DlTrainingResult
 /* allow_worker: false computes in the session in any case.  memory: bytes for rows. */
 extern DlTraining *dl_training_begin(bool allow_worker, Size memory);
 
+/* Rows and progress are reported there from now on; it lives at least as long. */
+extern void dl_training_report(DlTraining *training, DlProgressSlot *slot);
+
 /* Where a row encoder puts its records. */
 extern DlRowSink dl_training_sink(DlTraining *training);
 
@@ -36,7 +40,7 @@ extern DlRowSink dl_training_sink(DlTraining *training);
 typedef struct DlTrainingWatch
 {
 	void	   *context;
-	void		(*progress) (void *context, const DlFitProgress *progress);
+	void		(*progress) (void *context, const DlFitProgress *progress); /* at the end of an epoch */
 	void		(*look) (void *context);	/* at least ten times a second; may raise */
 } DlTrainingWatch;
 

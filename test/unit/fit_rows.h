@@ -33,6 +33,7 @@ typedef struct FitTable
 	pthread_t	caller;
 	atomic_int	cancel;
 	int			cancel_after;	/* progress calls; 0: never */
+	DlFitPhase	phase;			/* the last that was reported */
 	int			progress_calls;
 	int			notice_calls;
 	bool		other_thread;	/* a callback came on a thread of the library's own */
