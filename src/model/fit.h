@@ -164,12 +164,35 @@ typedef struct DlFitProgress
 	const char *metric;			/* what measure is called, e.g. "rmse" */
 } DlFitProgress;
 
+/*
+ * What one of the networks that are trained has come to.  Given back to dl_fit() with the same request, the same rows and the
+ * same number of threads, it goes on from there to the same model.
+ */
+typedef struct DlFitCheckpoint
+{
+	int			trial;
+	const void *bytes;
+	size_t		length;
+} DlFitCheckpoint;
+
+/* Epochs of the network that are in it. */
+extern int	dl_fit_checkpoint_epochs(const DlFitCheckpoint *checkpoint);
+
 typedef struct DlFitHost
 {
 	void	   *context;
 	void		(*progress) (void *context, const DlFitProgress *progress);
 	void		(*notice) (void *context, DlFitNoticeLevel level, const char *message, const char *detail);
 	const atomic_int *cancel;
+
+	/*
+	 * Checkpoints, unless checkpoint is NULL or the time is limited: at the end of the first epoch that ends so many seconds after the last one, and
+	 * when a network is complete.  From any thread, several at once; bytes are the host's then, to be freed with free().
+	 */
+	double		checkpoint_seconds;
+	void		(*checkpoint) (void *context, int trial, void *bytes, size_t length);
+	int			checkpoint_count;	/* to go on from */
+	const DlFitCheckpoint *checkpoints;
 } DlFitHost;
 
 typedef enum DlFitComparison

@@ -48,6 +48,9 @@ extern const char *dl_train_run_query(const DlTrainRun *run);
 /* Reads the rows, and the deployed model.  allow_worker: a worker may compute. */
 extern void dl_train_run_read(DlTrainRun *run, bool allow_worker);
 
+/* Of the rows that were read and of all that the model depends on, but for the machine: of a training in this process. */
+extern uint64 dl_train_run_fingerprint(DlTrainRun *run);
+
 /* Trains; watch may be NULL.  Needs no transaction. */
 extern void dl_train_run_compute(DlTrainRun *run, const DlTrainingWatch *watch);
 

@@ -14,7 +14,7 @@
 #include "pg/training.h"
 
 #include "access/xact.h"
-#include "commands/async.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "pg/bridge.h"
 #include "pg/compat.h"
@@ -50,6 +50,7 @@ struct DlTraining
 	DlProgressSlot *slot;		/* NULL: nowhere */
 	int64		rows;
 	int64		bytes;
+	uint64		hash;
 
 	/* while it runs */
 	const DlTrainingWatch *watch;
@@ -233,13 +234,36 @@ sink_append(void *context, const uint32_t *records, int64 count, int32_t record_
 	DlError		error;
 
 	if (t->compute != NULL)
+	{
 		DL_CHECK(dl_compute_append(t->compute, records, count, &error), &error);
+		t->hash = hash_bytes_extended((const unsigned char *) records, (int) (count * record_words * (int64) sizeof(uint32_t)),
+									  t->hash);
+	}
 	else
 		send_to_worker(t, DL_MESSAGE_ROWS, records, (Size) count * (Size) record_words * sizeof(uint32_t));
 	t->rows += count;
 	t->bytes += count * record_words * (int64) sizeof(uint32_t);
 	dl_progress_rows(t->slot, t->rows, t->bytes);
 	look_around();
+}
+
+uint64
+dl_training_hash(const DlTraining *t)
+{
+	return t->hash;
+}
+
+void
+dl_training_keep(DlTraining *t, double seconds, int count, const DlFitCheckpoint *checkpoints)
+{
+	Assert(t->compute != NULL);
+	dl_compute_keep(t->compute, seconds, count, checkpoints);
+}
+
+bool
+dl_training_checkpoint(DlTraining *t, int *trial, void **bytes, size_t *length)
+{
+	return dl_compute_checkpoint(t->compute, trial, bytes, length);
 }
 
 void
@@ -292,11 +316,11 @@ show_progress(DlTraining *t, const DlFitProgress *progress)
 
 /* Between two waits. */
 static void
-look(const DlTraining *t)
+look(const DlTraining *t, bool drained)
 {
 	look_around();
 	if (t->watch != NULL)
-		t->watch->look(t->watch->context);
+		t->watch->look(t->watch->context, drained);
 }
 
 /* Handles one message; true for the result. */
@@ -375,7 +399,7 @@ run_in_worker(DlTraining *t, const DlFitRequest *request, bool quiet, DlTraining
 			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, LOOK_AGAIN_MS, wait_event());
 			ResetLatch(MyLatch);
 		}
-		look(t);
+		look(t, got != SHM_MQ_SUCCESS);
 	}
 	result->in_worker = true;
 }
@@ -406,7 +430,7 @@ run_in_session(DlTraining *t, const DlFitRequest *request, bool quiet, DlTrainin
 									 dl_compute_event_fd(t->compute), LOOK_AGAIN_MS, wait_event());
 			ResetLatch(MyLatch);
 		}
-		look(t);
+		look(t, !has_progress);
 	}
 	DL_CHECK(dl_compute_finish(t->compute, &fit, &error), &error);
 	keep_result(t, fit, fit->metric, fit->metric_part, fit->bytes, result);

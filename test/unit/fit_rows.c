@@ -203,9 +203,13 @@ on_notice(void *context, DlFitNoticeLevel level, const char *message, const char
 DlStatus
 fit_run(FitTable *t, DlArena *result_arena)
 {
-	DlFitHost	host = {t, on_progress, on_notice, &t->cancel};
+	DlFitHost	host = t->host;
 	DlStatus	status = dl_dataset_finish(t->dataset, &t->error);
 
+	host.context = t;
+	host.progress = on_progress;
+	host.notice = on_notice;
+	host.cancel = &t->cancel;
 	t->phase = DL_FIT_PREPARING;
 	t->caller = pthread_self();
 	if (status == DL_OK)

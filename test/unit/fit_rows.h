@@ -29,7 +29,8 @@ typedef struct FitTable
 	unsigned char *bytes;
 	size_t		capacity;
 
-	/* the host */
+	/* the host; of it, what has to do with checkpoints is the caller's */
+	DlFitHost	host;
 	pthread_t	caller;
 	atomic_int	cancel;
 	int			cancel_after;	/* progress calls; 0: never */
