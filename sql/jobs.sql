@@ -63,7 +63,7 @@ CREATE FUNCTION job_refuse(real) RETURNS real LANGUAGE plpgsql AS $$
 BEGIN
 	RAISE EXCEPTION 'refused' USING ERRCODE = 'DL123', DETAIL = 'the detail', HINT = 'the hint';
 END $$;
-SELECT dl.submit('job_bad', 'SELECT job_refuse(a) AS a, y FROM job_rows', 'y') AS id \gset
+SELECT dl.submit('job_bad', 'SELECT job_refuse(a) AS a, y FROM job_rows', 'y', network => 'dense(4)', epochs => 1) AS id \gset
 SELECT dl.wait(:id);
 SELECT state, sqlstate, message, detail, hint FROM dl.jobs WHERE id = :id;
 SELECT context LIKE '%job_refuse%' AS has_context FROM dl.job_log WHERE job = :id AND level = 'error';

@@ -397,6 +397,15 @@ finish(Fit *fit, DlArena *arena, DlFitResult *result, DlError *error)
 	return dl_model_encode(fit->model, arena, &result->bytes, &result->length, error);
 }
 
+static void
+report_phase(const Fit *fit, DlFitPhase phase)
+{
+	DlFitProgress progress = {.phase = phase, .metric = ""};
+
+	if (fit->host->progress != NULL)
+		fit->host->progress(fit->host->context, &progress);
+}
+
 static DlStatus
 run(Fit *fit, DlArena *arena, DlFitResult *result, DlError *error)
 {
@@ -406,6 +415,7 @@ run(Fit *fit, DlArena *arena, DlFitResult *result, DlError *error)
 		.by_column = r->split_by_column, .classes = r->target_codes || r->target_two_values,
 	};
 
+	report_phase(fit, DL_FIT_PREPARING);
 	DL_TRY(dl_split_make(fit->scratch, fit->dataset, &split, &fit->split, error));
 	DL_TRY(check_cancel(fit, error));
 	DL_TRY(dl_fit_choose_judges(fit->scratch, r, fit->dataset, &fit->split, &fit->folds_wanted, error));
@@ -429,6 +439,7 @@ run(Fit *fit, DlArena *arena, DlFitResult *result, DlError *error)
 	DL_TRY(scale_targets(fit, error));
 	DL_TRY(check_size(fit, error));
 	DL_TRY(train(fit, error));
+	report_phase(fit, DL_FIT_EVALUATING);
 	return finish(fit, arena, result, error);
 }
 

@@ -140,8 +140,21 @@ typedef enum DlFitNoticeLevel
 	DL_FIT_WARNING
 } DlFitNoticeLevel;
 
+/* What dl_fit() is at. */
+typedef enum DlFitPhase
+{
+	DL_FIT_PREPARING,			/* what is done with all rows before the first network */
+	DL_FIT_TRAINING,
+	DL_FIT_EVALUATING			/* choosing members, and measuring the model */
+} DlFitPhase;
+
+/* Only the phase is set before training begins, and when it has ended. */
 typedef struct DlFitProgress
 {
+	DlFitPhase	phase;
+	bool		epoch_end;		/* epoch has just become complete */
+	int64_t		batch;			/* done of the epoch under way, of batches */
+	int64_t		batches;
 	int			member;			/* 1-based, of members */
 	int			members;
 	int			epochs;			/* planned */
@@ -151,12 +164,35 @@ typedef struct DlFitProgress
 	const char *metric;			/* what measure is called, e.g. "rmse" */
 } DlFitProgress;
 
+/*
+ * What one of the networks that are trained has come to.  Given back to dl_fit() with the same request, the same rows and the
+ * same number of threads, it goes on from there to the same model.
+ */
+typedef struct DlFitCheckpoint
+{
+	int			trial;
+	const void *bytes;
+	size_t		length;
+} DlFitCheckpoint;
+
+/* Epochs of the network that are in it. */
+extern int	dl_fit_checkpoint_epochs(const DlFitCheckpoint *checkpoint);
+
 typedef struct DlFitHost
 {
 	void	   *context;
 	void		(*progress) (void *context, const DlFitProgress *progress);
 	void		(*notice) (void *context, DlFitNoticeLevel level, const char *message, const char *detail);
 	const atomic_int *cancel;
+
+	/*
+	 * Checkpoints, unless checkpoint is NULL or the time is limited: at the end of the first epoch that ends so many seconds after the last one, and
+	 * when a network is complete.  From any thread, several at once; bytes are the host's then, to be freed with free().
+	 */
+	double		checkpoint_seconds;
+	void		(*checkpoint) (void *context, int trial, void *bytes, size_t length);
+	int			checkpoint_count;	/* to go on from */
+	const DlFitCheckpoint *checkpoints;
 } DlFitHost;
 
 typedef enum DlFitComparison

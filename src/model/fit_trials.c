@@ -6,7 +6,7 @@
  * its trainer has, not on which thread takes it when.  Only the calling thread reports
  * progress.  Results are copied into arenas of the trials' own, so that threads share none.
  */
-#include "model/fit_trials.h"
+#include "model/fit_checkpoint.h"
 
 #include <math.h>
 #include <string.h>
@@ -15,6 +15,9 @@
 /* A timing run takes this share of the time that is left, but no longer than this. */
 #define TIMING_SHARE 0.02
 #define TIMING_SECONDS 0.3
+
+/* Between two epochs that take longer than this, batches are reported. */
+#define REPORT_SECONDS 0.25
 
 /* Share of the time that is left which trials may take: measuring and storing come after them. */
 #define TIME_USED 0.97
@@ -57,19 +60,26 @@ dl_fit_trial_work(const DlModel *model, const DlFitTrial *trial)
 	return trial->settings.epochs * (work + overhead);
 }
 
+/* first_epoch: complete when the trial was taken over. */
 static void
-report(Queue *queue, const DlFitTrial *trial, const DlEpoch *epoch, double trial_started)
+report(Queue *queue, const DlFitTrial *trial, const DlTrainer *trainer, bool epoch_end, int first_epoch, double trial_started)
 {
 	const DlFitTraining *t = queue->training;
+	const DlEpoch *epoch = dl_trainer_epoch(trainer);
+	double		epochs = epoch->epoch - first_epoch + (epoch_end ? 0 : dl_trainer_progress(trainer));
 	double		now = dl_fit_clock();
 	double		done = (double) atomic_load(&queue->done) / 1e6;
 	DlFitProgress progress = {
 		.member = (int) (trial - t->trials) + 1, .members = queue->count, .epochs = trial->settings.epochs,
-		.epoch = *epoch, .metric = t->metric,
+		.epoch = *epoch, .metric = t->metric, .phase = DL_FIT_TRAINING, .epoch_end = epoch_end,
 	};
 
+	dl_trainer_batches(trainer, &progress.batch, &progress.batches);
+	if (epoch_end)
+		progress.batch = progress.batches;
+
 	if (now > trial_started)
-		progress.rows_per_second = (double) t->source->row_count * epoch->epoch * queue->parallel / (now - trial_started);
+		progress.rows_per_second = (double) t->source->row_count * epochs * queue->parallel / (now - trial_started);
 	progress.seconds_left = done > 0 ? (now - queue->started) * (1 - done) / done : NAN;
 	if (t->deadline > 0)
 		progress.seconds_left = fmin(progress.seconds_left, fmax(t->deadline - now, 0));
@@ -169,29 +179,82 @@ keep_epoch(DlFitTrial *trial, const DlEpoch *epoch)
 		trial->measure = epoch->measure;
 }
 
+/* A limited time makes another training of what goes on later. */
+static bool
+keeps_checkpoints(const DlFitTraining *t)
+{
+	return t->host->checkpoint != NULL && t->deadline == 0;
+}
+
+static size_t
+parameter_count(const DlFitTraining *t, const DlFitTrial *trial)
+{
+	return (size_t) dl_graph_vector_length(t->model->networks[trial->network].graph);
+}
+
+static size_t
+output_count(const DlFitTraining *t, const DlFitTrial *trial)
+{
+	const DlFitSelection *s = selection_of(t, trial);
+
+	return s == NULL ? 0 : (size_t) s->kept_count * (size_t) t->model->outputs;
+}
+
+static void
+give_checkpoint(const Queue *queue, const DlFitTrial *trial, const DlTrainer *trainer, DlStatus status, const DlError *error)
+{
+	const DlFitTraining *t = queue->training;
+
+	dl_fit_checkpoint_give(t->host, (int) (trial - t->trials), queue->parallel > 1, trial, trainer, parameter_count(t, trial),
+						   output_count(t, trial), status, error);
+}
+
+static void
+count_work(Queue *queue, double work, double share, double *counted)
+{
+	atomic_fetch_add(&queue->done, (long long) (1e6 * work * (share - *counted)));
+	*counted = share;
+}
+
 static DlStatus
 run_trainer(Queue *queue, DlFitTrial *trial, DlTrainer *trainer, bool reports, DlError *error)
 {
 	const DlFitTraining *t = queue->training;
 	DlTrainerEvent event = DL_TRAINER_RUNNING;
 	double		started = dl_fit_clock();
+	double		reported = started;
+	double		kept = started;
 	double		work = dl_fit_trial_work(t->model, trial) / queue->work;
 	double		counted = 0;
+	int			first = trial->epoch_count;
+
+	reports = reports && t->host->progress != NULL;
 
 	while (event != DL_TRAINER_DONE)
 	{
 		DL_TRY(dl_trainer_step(trainer, &event, error));
 		if (event == DL_TRAINER_RUNNING)
-			continue;
-		keep_epoch(trial, dl_trainer_epoch(trainer));
 		{
-			double		share = event == DL_TRAINER_DONE ? 1 : (double) trial->epoch_count / trial->settings.epochs;
-
-			atomic_fetch_add(&queue->done, (long long) (1e6 * work * (share - counted)));
-			counted = share;
+			if (reports && dl_fit_clock() - reported >= REPORT_SECONDS)
+			{
+				report(queue, trial, trainer, false, first, started);
+				reported = dl_fit_clock();
+			}
+			continue;
 		}
-		if (reports && t->host->progress != NULL)
-			report(queue, trial, dl_trainer_epoch(trainer), started);
+		keep_epoch(trial, dl_trainer_epoch(trainer));
+		count_work(queue, work, event == DL_TRAINER_DONE ? 1 : (double) trial->epoch_count / trial->settings.epochs, &counted);
+		if (reports)
+		{
+			report(queue, trial, trainer, true, first, started);
+			reported = dl_fit_clock();
+		}
+		/* after the report, so that nothing is missing in what was reported where it goes on */
+		if (event == DL_TRAINER_EPOCH && keeps_checkpoints(t) && dl_fit_clock() - kept >= t->host->checkpoint_seconds)
+		{
+			give_checkpoint(queue, trial, trainer, DL_OK, NULL);
+			kept = dl_fit_clock();
+		}
 	}
 	return DL_OK;
 }
@@ -206,8 +269,9 @@ time_slot(const Queue *queue, int turn)
 	return fmax(left / rounds, 1e-3);
 }
 
+/* From the start, or from where a checkpoint is. */
 static DlStatus
-run_trial(Queue *queue, int turn, bool reports, DlError *error)
+train_trial(Queue *queue, int turn, const DlFitCheckpoint *checkpoint, bool reports, DlError *error)
 {
 	const DlFitTraining *t = queue->training;
 	DlFitTrial *trial = &t->trials[queue->turn[turn]];
@@ -215,12 +279,10 @@ run_trial(Queue *queue, int turn, bool reports, DlError *error)
 	DlArena    *arena;
 	DlStatus	status;
 
-	if (trial->arena == NULL)
-		DL_TRY(dl_arena_create(0, &trial->arena, error));
-	trial->epoch_count = 0;
-	DL_TRY(dl_arena_calloc(trial->arena, (size_t) trial->settings.epochs, sizeof(DlEpoch), &trial->epochs, error));
 	DL_TRY(dl_arena_create(t->memory / (size_t) queue->parallel, &arena, error));
 	status = create_trainer(queue, arena, trial, &trainer, error);
+	if (status == DL_OK && checkpoint != NULL)
+		status = dl_fit_checkpoint_restore(checkpoint, trial, trainer.trainer, 0, 0, error);
 	if (status == DL_OK)
 	{
 		if (t->deadline > 0)
@@ -229,8 +291,37 @@ run_trial(Queue *queue, int turn, bool reports, DlError *error)
 	}
 	if (status == DL_OK)
 		status = keep_result(t, trial, trainer.trainer, error);
-	trial->run = status == DL_OK;
 	dl_arena_destroy(arena);
+	return status;
+}
+
+static DlStatus
+run_trial(Queue *queue, int turn, bool reports, DlError *error)
+{
+	const DlFitTraining *t = queue->training;
+	int			number = queue->turn[turn];
+	DlFitTrial *trial = &t->trials[number];
+	const DlFitCheckpoint *checkpoint = keeps_checkpoints(t) ? dl_fit_checkpoint_find(t->host, number, queue->parallel > 1) : NULL;
+	DlStatus	status;
+
+	if (trial->arena == NULL)
+		DL_TRY(dl_arena_create(0, &trial->arena, error));
+	trial->epoch_count = 0;
+	DL_TRY(dl_arena_calloc(trial->arena, (size_t) trial->settings.epochs, sizeof(DlEpoch), &trial->epochs, error));
+	if (checkpoint != NULL && dl_fit_checkpoint_ended(checkpoint))
+	{
+		double		counted = 0;
+
+		status = dl_fit_checkpoint_restore(checkpoint, trial, NULL, parameter_count(t, trial), output_count(t, trial), error);
+		count_work(queue, dl_fit_trial_work(t->model, trial) / queue->work, 1, &counted);
+	}
+	else
+	{
+		status = train_trial(queue, turn, checkpoint, reports, error);
+		if (keeps_checkpoints(t) && (status == DL_OK || status == DL_ERROR_NUMERIC))
+			give_checkpoint(queue, trial, NULL, status, error);
+	}
+	trial->run = status == DL_OK;
 	return status;
 }
 

@@ -422,6 +422,13 @@ dl_trainer_best_epoch(const DlTrainer *trainer)
 	return trainer->best_epoch;
 }
 
+void
+dl_trainer_batches(const DlTrainer *trainer, int64_t *done, int64_t *all)
+{
+	*done = trainer->step;
+	*all = trainer->steps_per_epoch;
+}
+
 double
 dl_trainer_progress(const DlTrainer *trainer)
 {

@@ -165,9 +165,18 @@ extern void dl_trainer_limit(DlTrainer *trainer, double seconds);
  */
 extern DlStatus dl_trainer_step(DlTrainer *trainer, DlTrainerEvent *event, DlError *error);
 
+/*
+ * The state at the end of an epoch, when DL_TRAINER_EPOCH has come, as bytes for the same program; and back, before the first step of a
+ * trainer that was created with the same arguments and rows: it goes on to the same bits.  A limit begins anew.
+ */
+extern size_t dl_trainer_state_size(const DlTrainer *trainer);
+extern void dl_trainer_save(const DlTrainer *trainer, void *bytes);
+extern DlStatus dl_trainer_restore(DlTrainer *trainer, const void *bytes, size_t size, DlError *error);
+
 extern const DlEpoch *dl_trainer_epoch(const DlTrainer *trainer);	/* the last complete one */
 extern int	dl_trainer_best_epoch(const DlTrainer *trainer);
 extern double dl_trainer_progress(const DlTrainer *trainer);	/* share of the epoch that is done, 0 to 1 */
+extern void dl_trainer_batches(const DlTrainer *trainer, int64_t *done, int64_t *all);	/* of the epoch */
 extern const DlGraph *dl_trainer_graph(const DlTrainer *trainer);
 extern const float *dl_trainer_best_parameters(const DlTrainer *trainer);	/* vector of the graph; float32 */
 

@@ -3,8 +3,9 @@
  *    The inside of a trainer, shared by trainer.c (creation and epochs),
  *    trainer_initialise.c (parameters that start from the data),
  *    trainer_step.c (one optimiser step), trainer_range.c (range test),
- *    trainer_evaluate.c (forward passes over many rows) and
- *    trainer_neighbours.c (rows that a network keeps).
+ *    trainer_evaluate.c (forward passes over many rows),
+ *    trainer_neighbours.c (rows that a network keeps) and trainer_state.c
+ *    (a trainer as bytes).
  *
  * Threads: each shard, and each slot of an evaluation, belongs to one part of
  * the job that is running; everything else is written between jobs only.

@@ -17,6 +17,7 @@
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
+#include "utils/wait_event.h"
 #include "utils/guc.h"
 #if PG_VERSION_NUM >= 170000
 #include "storage/dsm_registry.h"
@@ -181,6 +182,22 @@ dl_named_shared_memory_compat(const char *name, Size size, void (*initialise) (v
 	LWLockRelease(AddinShmemInitLock);
 	return memory;
 #endif
+}
+
+/*
+ * What a process waits for, as pg_stat_activity shows it: by name since version 17, "Extension" before.  number
+ * is a static variable of the caller's, 0 at first.
+ */
+static inline uint32
+dl_wait_event_compat(uint32 *number, const char *name)
+{
+#if PG_VERSION_NUM >= 170000
+	if (*number == 0)
+		*number = WaitEventExtensionNew(name);
+#else
+	*number = PG_WAIT_EXTENSION;
+#endif
+	return *number;
 }
 
 #if PG_VERSION_NUM < 140000

@@ -25,6 +25,13 @@
 #define MOST_NOTICES 64
 #define MOST_PROGRESS 64		/* that wait to be polled; then the oldest are lost */
 
+/* A checkpoint that waits to be polled; NULL: none. */
+typedef struct Kept
+{
+	void	   *bytes;
+	size_t		length;
+} Kept;
+
 struct DlCompute
 {
 	Size		memory;
@@ -44,11 +51,17 @@ struct DlCompute
 	DlStatus	status;
 	DlError		error;
 
+	bool		checkpoints;	/* are wanted */
+	double		checkpoint_seconds;
+	int			resume_count;
+	const DlFitCheckpoint *resume;
+
 	pthread_mutex_t mutex;		/* protects what follows */
 	bool		finished;
 	uint32		progress_count;	/* ever; each at its number modulo MOST_PROGRESS */
 	uint32		progress_read;
 	DlFitProgress progress[MOST_PROGRESS];
+	Kept		kept[DL_MODEL_MAX_TRIALS];
 	int			notice_count;
 	int			notice_read;
 	DlComputeNotice notices[MOST_NOTICES];
@@ -179,11 +192,29 @@ on_notice(void *context, DlFitNoticeLevel level, const char *message, const char
 	wake(c);
 }
 
+/* On any thread: the latest of a trial takes the place of one that was not polled yet. */
+static void
+on_checkpoint(void *context, int trial, void *bytes, size_t length)
+{
+	DlCompute  *c = context;
+
+	pthread_mutex_lock(&c->mutex);
+	free(c->kept[trial].bytes);
+	c->kept[trial].bytes = bytes;
+	c->kept[trial].length = length;
+	pthread_mutex_unlock(&c->mutex);
+	wake(c);
+}
+
 static void *
 thread_main(void *context)
 {
 	DlCompute  *c = context;
-	DlFitHost	host = {c, on_progress, on_notice, &c->cancel};
+	DlFitHost	host = {
+		.context = c, .progress = on_progress, .notice = on_notice, .cancel = &c->cancel,
+		.checkpoint_seconds = c->checkpoint_seconds, .checkpoint = c->checkpoints ? on_checkpoint : NULL,
+		.checkpoint_count = c->resume_count, .checkpoints = c->resume,
+	};
 
 	c->status = dl_fit(c->arena, c->request, c->dataset, &host, &c->result, &c->error);
 	pthread_mutex_lock(&c->mutex);
@@ -191,6 +222,15 @@ thread_main(void *context)
 	pthread_mutex_unlock(&c->mutex);
 	wake(c);
 	return NULL;
+}
+
+void
+dl_compute_keep(DlCompute *c, double seconds, int count, const DlFitCheckpoint *checkpoints)
+{
+	c->checkpoints = true;
+	c->checkpoint_seconds = seconds;
+	c->resume_count = count;
+	c->resume = checkpoints;
 }
 
 DlStatus
@@ -245,6 +285,27 @@ dl_compute_poll(DlCompute *c, DlFitProgress *progress, bool *has_progress, DlCom
 	return finished;
 }
 
+bool
+dl_compute_checkpoint(DlCompute *c, int *trial, void **bytes, size_t *length)
+{
+	bool		found = false;
+
+	pthread_mutex_lock(&c->mutex);
+	for (int i = 0; i < DL_MODEL_MAX_TRIALS && !found; i++)
+	{
+		found = c->kept[i].bytes != NULL;
+		if (found)
+		{
+			*trial = i;
+			*bytes = c->kept[i].bytes;
+			*length = c->kept[i].length;
+			c->kept[i].bytes = NULL;
+		}
+	}
+	pthread_mutex_unlock(&c->mutex);
+	return found;
+}
+
 static void
 join(DlCompute *c)
 {
@@ -278,6 +339,8 @@ dl_compute_destroy(DlCompute *c)
 		FileClose(c->file);
 	if (c->event_fd >= 0)
 		close(c->event_fd);
+	for (int i = 0; i < DL_MODEL_MAX_TRIALS; i++)
+		free(c->kept[i].bytes);
 	pthread_mutex_destroy(&c->mutex);
 	free(c);
 }

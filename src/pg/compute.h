@@ -35,6 +35,12 @@ extern DlStatus dl_compute_create(Size memory, DlCompute **result, DlError *erro
 extern DlStatus dl_compute_begin(DlCompute *compute, int32_t record_words, DlError *error);
 extern DlStatus dl_compute_append(DlCompute *compute, const void *records, int64 count, DlError *error);
 
+/* Before start: checkpoints are kept every so many seconds, and the training goes on from these, which live as long as it. */
+extern void dl_compute_keep(DlCompute *compute, double seconds, int count, const DlFitCheckpoint *checkpoints);
+
+/* The latest checkpoint of some trial that was not given yet; bytes are the caller's, to be freed with free(). */
+extern bool dl_compute_checkpoint(DlCompute *compute, int *trial, void **bytes, size_t *length);
+
 /* Starts the thread; request must live until the compute is destroyed. */
 extern DlStatus dl_compute_start(DlCompute *compute, const DlFitRequest *request, DlError *error);
 

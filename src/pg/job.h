@@ -17,7 +17,7 @@
  * "deep_learning_jobs"; that a job has succeeded is committed together with the model.
  *
  * job_lock.c       the locks
- * job_table.c      the statements on the tables
+ * job_table.c      the statements on the tables; job_checkpoint.c: on that of checkpoints
  * job_submit.c     dl.submit, dl.retry, and starting a scheduler when a transaction commits
  * job_sql.c        dl.wait, dl.cancel
  * job_list.c       dl.jobs, dl.job_log, dl.history
@@ -31,6 +31,7 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
+#include "model/fit.h"
 #include "pg/compat.h"
 #include "postmaster/bgworker.h"
 #include "storage/latch.h"
@@ -182,6 +183,13 @@ typedef struct DlJobEpoch
 
 /* Adds epochs to those of an attempt; first: how many there are already. */
 extern void dl_job_add_epochs(int64 id, int attempt, int first, int count, const DlJobEpoch *epochs);
+
+/* Checkpoints of a job: in place of the one of the same trial, and all of them, in the current context. */
+extern void dl_job_keep_checkpoint(int64 id, uint64 fingerprint, int trial, const void *bytes, size_t length);
+extern int	dl_job_load_checkpoints(int64 id, uint64 fingerprint, DlFitCheckpoint **checkpoints);
+
+/* Those of other fingerprints; true when there were any. */
+extern bool dl_job_drop_checkpoints(int64 id, uint64 fingerprint);
 
 /* What a scheduler has to look after. */
 typedef struct DlQueuedJob

@@ -222,11 +222,19 @@ is_there(Oid database)
 	return result;
 }
 
+static uint32
+wait_event(void)
+{
+	static uint32 number;
+
+	return dl_wait_event_compat(&number, "DeepLearningLauncher");
+}
+
 static void
 wait_for_latch(long milliseconds)
 {
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (milliseconds > 0 ? WL_TIMEOUT : 0), milliseconds,
-					 PG_WAIT_EXTENSION);
+					 wait_event());
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 	if (ConfigReloadPending)

@@ -335,10 +335,18 @@ may_leave(void)
 	return leave;
 }
 
+static uint32
+wait_event(void)
+{
+	static uint32 number;
+
+	return dl_wait_event_compat(&number, "DeepLearningScheduler");
+}
+
 static void
 wait_for_latch(long milliseconds)
 {
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, milliseconds, PG_WAIT_EXTENSION);
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, milliseconds, wait_event());
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 	if (ConfigReloadPending)

@@ -23,8 +23,10 @@
 PG_FUNCTION_INFO_V1(dl_sql_wait);
 PG_FUNCTION_INFO_V1(dl_sql_cancel);
 
-#define LOOK_AGAIN_MS 20L
-#define SCHEDULER_EVERY 50		/* looks: whether there is a scheduler */
+/* Between two looks at a job: longer and longer, for each takes time from what is waited for. */
+#define LOOK_AGAIN_MS 10L
+#define LONGEST_PAUSE_MS 200L
+#define SCHEDULER_EVERY 10		/* looks: whether there is a scheduler */
 
 static bool
 is_over(const DlJob *job)
@@ -32,10 +34,18 @@ is_over(const DlJob *job)
 	return strcmp(job->state, "queued") != 0 && strcmp(job->state, "running") != 0;
 }
 
-static void
-pause_briefly(void)
+static uint32
+wait_event(void)
 {
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, LOOK_AGAIN_MS, PG_WAIT_EXTENSION);
+	static uint32 number;
+
+	return dl_wait_event_compat(&number, "DeepLearningWait");
+}
+
+static void
+pause_briefly(long milliseconds)
+{
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, milliseconds, wait_event());
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 }
@@ -81,7 +91,7 @@ dl_sql_wait(PG_FUNCTION_ARGS)
 			(void) dl_scheduler_ensure();
 		MemoryContextSwitchTo(old);
 		if (!over)
-			pause_briefly();
+			pause_briefly(Min((look + 1) * LOOK_AGAIN_MS, LONGEST_PAUSE_MS));
 	}
 	MemoryContextDelete(context);
 	PG_RETURN_TEXT_P(cstring_to_text(state));
@@ -120,6 +130,6 @@ dl_sql_cancel(PG_FUNCTION_ARGS)
 			PG_RETURN_BOOL(true);
 		/* It is being started, or ended, or its worker was lost: soon its row says so. */
 		(void) dl_scheduler_ensure();
-		pause_briefly();
+		pause_briefly(LOOK_AGAIN_MS);
 	}
 }

@@ -42,6 +42,7 @@ PG_FUNCTION_INFO_V1(dl_sql_retry);
 static const char *const job_settings[] = {
 	"search_path", "TimeZone", "DateStyle", "IntervalStyle", "extra_float_digits", "bytea_output", "row_security", "work_mem",
 	"temp_tablespaces", "default_text_search_config", "deep_learning.threads", "deep_learning.training_memory",
+	"deep_learning.checkpoint_interval",
 };
 
 static bool pending;			/* this transaction may have put jobs into the queue */

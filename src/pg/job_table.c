@@ -208,6 +208,7 @@ end_job(int64 id, const char *from, int attempt, const char *sql, const DlJobEnd
 							ARG_TEXT_OR_NULL(end->hint), DL_ARG_INT4(attempt)) == 1;
 	if (found)
 	{
+		DL_REGISTRY_RUN("DELETE FROM dl.job_checkpoint WHERE job = $1", SPI_OK_DELETE, DL_ARG_INT8(id));
 		write_event(id, end->level == NULL ? "info" : end->level, end->message, end->detail, end->hint, end->context);
 		notify(id, end->state);
 	}

@@ -56,7 +56,11 @@ typedef struct JobRun
 	DlJob		job;
 	DlTrainRun	train;
 	MemoryContext context;
+	uint64		fingerprint;	/* of the training, for its checkpoints */
 	TimestampTz written_at;
+	bool		took;			/* checkpoints, since written_at; they wait for the epochs before them */
+	int			taken_count;
+	DlFitCheckpoint taken[DL_MODEL_MAX_TRIALS];
 	int			epochs_written;
 	int			epoch_count;
 	DlJobEpoch	epochs[MOST_EPOCHS];
@@ -147,6 +151,8 @@ written(void)
 {
 	current->epochs_written += current->epoch_count;
 	current->epoch_count = 0;
+	current->taken_count = 0;
+	current->took = false;
 	current->written_at = GetCurrentTimestamp();
 }
 
@@ -168,13 +174,40 @@ end_unless_wanted(void)
 }
 
 static void
+take_checkpoints(void)
+{
+	int			trial;
+	void	   *bytes;
+	size_t		length;
+
+	while (current->taken_count < DL_MODEL_MAX_TRIALS && dl_training_checkpoint(current->train.training, &trial, &bytes, &length))
+		current->taken[current->taken_count++] = (DlFitCheckpoint) {trial, bytes, length};
+	current->took = true;
+}
+
+/* In the transaction that is open. */
+static void
+write_checkpoints(void)
+{
+	for (int i = 0; i < current->taken_count; i++)
+	{
+		const DlFitCheckpoint *c = &current->taken[i];
+
+		dl_job_keep_checkpoint(current->job.id, current->fingerprint, c->trial, c->bytes, c->length);
+		free(unconstify(void *, c->bytes));
+	}
+}
+
+static void
 write_while_computing(void)
 {
 	begin();
-	/* losing the last second in a crash does no harm */
-	(void) set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 	end_unless_wanted();
 	write_down();
+	/* losing the last second in a crash does no harm, losing a checkpoint does */
+	write_checkpoints();
+	if (current->taken_count == 0)
+		(void) set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 	end();
 	written();
 }
@@ -200,7 +233,7 @@ on_progress(void *context, const DlFitProgress *progress)
 }
 
 static void
-on_look(void *context)
+on_look(void *context, bool drained)
 {
 	JobRun	   *run = context;
 
@@ -209,7 +242,12 @@ on_look(void *context)
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
 	}
-	if (TimestampDifferenceExceeds(run->written_at, GetCurrentTimestamp(), WRITE_EVERY_MS))
+	if (!TimestampDifferenceExceeds(run->written_at, GetCurrentTimestamp(), WRITE_EVERY_MS))
+		return;
+	/* first those, then the epochs that came before them, then all is written */
+	if (!run->took)
+		take_checkpoints();
+	else if (drained)
 		write_while_computing();
 }
 
@@ -255,6 +293,7 @@ take_arguments(DlTrainRun *train)
 	train->query = argument_text("query");
 	train->target = argument_text("target");
 	train->quiet = value != NULL && value->type == jbvBool && value->val.boolean;
+	train->job = current->job.id;
 	train->where = "job";
 	dl_train_options_init(&train->options);
 	value = getKeyJsonValueFromContainer(&arguments->root, "options", 7, &buffer);
@@ -306,12 +345,37 @@ read_rows(DlTrainRun *train)
 	return true;
 }
 
+/* What an attempt before this one has left, of the same rows. */
+static void
+load_checkpoints(DlTrainRun *train)
+{
+	DlFitCheckpoint *checkpoints;
+	int			count;
+	int			epochs = 0;
+
+	if (dl_setting_checkpoint_interval() < 0)
+		return;
+	begin();
+	current->fingerprint = dl_train_run_fingerprint(train);
+	if (dl_job_drop_checkpoints(current->job.id, current->fingerprint))
+		dl_job_log(current->job.id, "warning", "the query gives other rows than it did before, so the training starts over", NULL, NULL, NULL);
+	count = dl_job_load_checkpoints(current->job.id, current->fingerprint, &checkpoints);
+	for (int i = 0; i < count; i++)
+		epochs += dl_fit_checkpoint_epochs(&checkpoints[i]);
+	if (count > 0)
+		dl_job_log(current->job.id, "info", psprintf("the training goes on after %d epochs, of %d networks", epochs, count), NULL, NULL,
+				   NULL);
+	end();
+	dl_training_keep(train->training, dl_setting_checkpoint_interval(), count, checkpoints);
+}
+
 static void
 compute(DlTrainRun *train)
 {
 	DlTrainingWatch watch = {current, on_progress, on_look};
 
 	pgstat_report_activity(STATE_RUNNING, psprintf("job " INT64_FORMAT ": training model \"%s\"", current->job.id, train->name));
+	load_checkpoints(train);
 	current->written_at = GetCurrentTimestamp();
 	dl_train_run_compute(train, &watch);
 }

@@ -15,6 +15,7 @@
 #include "pg/compat.h"
 #include "pg/job.h"
 #include "pg/model_cache.h"
+#include "pg/progress_shared.h"
 #include "pg/score_plan.h"
 #include "pg/settings.h"
 #include "pg/shared_cache.h"
@@ -32,6 +33,7 @@ _PG_init(void)
 	dl_model_cache_init();
 	dl_shared_cache_init();
 	dl_launcher_init();
+	dl_progress_init();
 	dl_score_node_init();
 	dl_score_plan_init();
 

@@ -20,9 +20,11 @@
 
 #define MOST_JOBS 1024
 #define MOST_RESTARTS 1000000
+#define MOST_SECONDS 86400
 
 static int	batch_rows;
 static bool batched_scoring;
+static int	checkpoint_interval;
 static int	job_restarts;
 static int	max_jobs;
 static int	max_jobs_per_role;
@@ -48,6 +50,13 @@ dl_settings_init(void)
 							 &batched_scoring,
 							 true,
 							 PGC_USERSET, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("deep_learning.checkpoint_interval",
+							"Sets the time between two checkpoints of a background job.",
+							"They are kept at the ends of epochs.  0 means every epoch, -1 none: then an interrupted job starts over.",
+							&checkpoint_interval,
+							60, -1, MOST_SECONDS,
+							PGC_USERSET, GUC_UNIT_S, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("deep_learning.job_restarts",
 							"Sets how often a job is started again after its worker was lost.",
@@ -158,4 +167,10 @@ int
 dl_setting_max_jobs_per_role(void)
 {
 	return max_jobs_per_role > 0 ? Min(max_jobs_per_role, max_jobs) : max_jobs;
+}
+
+int
+dl_setting_checkpoint_interval(void)
+{
+	return checkpoint_interval;
 }

@@ -27,6 +27,9 @@ extern int	dl_setting_threads(void);
 /* Whether training computes in a background worker. */
 extern bool dl_setting_training_worker(void);
 
+/* Seconds between two checkpoints of a job; 0: every epoch; -1: none. */
+extern int	dl_setting_checkpoint_interval(void);
+
 /* How often a job is started again after its worker was lost. */
 extern int	dl_setting_job_restarts(void);
 

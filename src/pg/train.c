@@ -53,6 +53,7 @@ dl_sql_train(PG_FUNCTION_ARGS)
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "dl train", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old;
 	DlRegistryStored stored;
+	Datum		result;
 
 	PreventCommandIfReadOnly("dl.train()");
 	PreventCommandIfParallelMode("dl.train()");
@@ -63,5 +64,7 @@ dl_sql_train(PG_FUNCTION_ARGS)
 	dl_train_run_compute(run, NULL);
 	dl_train_run_store(run, &stored);
 	MemoryContextSwitchTo(old);
-	return result_row(fcinfo, run, &stored);
+	result = result_row(fcinfo, run, &stored);
+	MemoryContextDelete(context);
+	return result;
 }

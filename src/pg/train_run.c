@@ -4,6 +4,7 @@
  */
 #include "pg/train_run.h"
 
+#include "common/hashfn.h"
 #include "pg/bridge.h"
 #include "pg/compat.h"
 #include "pg/model_cache.h"
@@ -107,9 +108,30 @@ dl_train_run_begin(DlTrainRun *run)
 void
 dl_train_run_read(DlTrainRun *run, bool allow_worker)
 {
+	run->slot = dl_progress_begin(run->name, run->job);
 	run->training = dl_training_begin(allow_worker, dl_setting_training_memory());
+	dl_training_report(run->training, run->slot);
 	read_rows(run);
 	take_incumbent(run);
+}
+
+uint64
+dl_train_run_fingerprint(DlTrainRun *run)
+{
+	DlFitRequest request = run->request;
+	const char *network = request.options.network != NULL ? request.options.network : "";
+	DlError		error;
+	void	   *bytes;
+	size_t		length;
+
+	/* an address, what took time, and what the model is only compared with */
+	request.options.network = NULL;
+	request.options.seconds_before = 0;
+	request.incumbent = NULL;
+	request.incumbent_length = 0;
+	DL_CHECK(dl_fit_request_pack(run->arena, &request, &bytes, &length, &error), &error);
+	return hash_bytes_extended((const unsigned char *) network, (int) strlen(network),
+							   hash_bytes_extended(bytes, (int) length, dl_training_hash(run->training)));
 }
 
 void
@@ -138,6 +160,7 @@ dl_train_run_store(DlTrainRun *run, DlRegistryStored *stored)
 		.compared_value = fit->incumbent_value,
 	};
 
+	dl_progress_storing(run->slot);
 	dl_registry_store(&new_version, stored);
 	if (!run->quiet && stored->version > 1)
 		ereport(NOTICE,

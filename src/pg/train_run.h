@@ -24,9 +24,11 @@ typedef struct DlTrainRun
 	const char *query;
 	const char *target;
 	bool		quiet;
+	int64		job;			/* 0: none */
 	const char *where;			/* dl.versions.trained_on; NULL: worker or session, as it comes */
 	DlTrainOptions options;
 
+	DlProgressSlot *slot;
 	DlTraining *training;
 	DlRowEncoder *encoder;
 	DlArena    *arena;
@@ -45,6 +47,9 @@ extern const char *dl_train_run_query(const DlTrainRun *run);
 
 /* Reads the rows, and the deployed model.  allow_worker: a worker may compute. */
 extern void dl_train_run_read(DlTrainRun *run, bool allow_worker);
+
+/* Of the rows that were read and of all that the model depends on, but for the machine: of a training in this process. */
+extern uint64 dl_train_run_fingerprint(DlTrainRun *run);
 
 /* Trains; watch may be NULL.  Needs no transaction. */
 extern void dl_train_run_compute(DlTrainRun *run, const DlTrainingWatch *watch);

@@ -14,7 +14,7 @@
 #include "pg/training.h"
 
 #include "access/xact.h"
-#include "commands/async.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "pg/bridge.h"
 #include "pg/compat.h"
@@ -46,6 +46,11 @@ struct DlTraining
 
 	/* in the session */
 	DlCompute  *compute;
+
+	DlProgressSlot *slot;		/* NULL: nowhere */
+	int64		rows;
+	int64		bytes;
+	uint64		hash;
 
 	/* while it runs */
 	const DlTrainingWatch *watch;
@@ -117,8 +122,8 @@ start_worker(DlTraining *t)
 	};
 
 	create_segment(t);
-	snprintf(worker.bgw_name, BGW_MAXLEN, "deep_learning training for PID %d", MyProcPid);
-	snprintf(worker.bgw_type, BGW_MAXLEN, "deep_learning training");
+	snprintf(worker.bgw_name, BGW_MAXLEN, "deep_learning trainer for PID %d", MyProcPid);
+	snprintf(worker.bgw_type, BGW_MAXLEN, "deep_learning trainer");
 	snprintf(worker.bgw_library_name, BGW_MAXLEN, "deep_learning");
 	snprintf(worker.bgw_function_name, BGW_MAXLEN, "dl_training_worker_main");
 	worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(t->segment));
@@ -229,10 +234,42 @@ sink_append(void *context, const uint32_t *records, int64 count, int32_t record_
 	DlError		error;
 
 	if (t->compute != NULL)
+	{
 		DL_CHECK(dl_compute_append(t->compute, records, count, &error), &error);
+		t->hash = hash_bytes_extended((const unsigned char *) records, (int) (count * record_words * (int64) sizeof(uint32_t)),
+									  t->hash);
+	}
 	else
 		send_to_worker(t, DL_MESSAGE_ROWS, records, (Size) count * (Size) record_words * sizeof(uint32_t));
+	t->rows += count;
+	t->bytes += count * record_words * (int64) sizeof(uint32_t);
+	dl_progress_rows(t->slot, t->rows, t->bytes);
 	look_around();
+}
+
+uint64
+dl_training_hash(const DlTraining *t)
+{
+	return t->hash;
+}
+
+void
+dl_training_keep(DlTraining *t, double seconds, int count, const DlFitCheckpoint *checkpoints)
+{
+	Assert(t->compute != NULL);
+	dl_compute_keep(t->compute, seconds, count, checkpoints);
+}
+
+bool
+dl_training_checkpoint(DlTraining *t, int *trial, void **bytes, size_t *length)
+{
+	return dl_compute_checkpoint(t->compute, trial, bytes, length);
+}
+
+void
+dl_training_report(DlTraining *t, DlProgressSlot *slot)
+{
+	t->slot = slot;
 }
 
 DlRowSink
@@ -268,6 +305,9 @@ keep_result(DlTraining *t, const DlFitResult *fit, const char *metric, const cha
 static void
 show_progress(DlTraining *t, const DlFitProgress *progress)
 {
+	dl_progress_fit(t->slot, progress);
+	if (!progress->epoch_end)
+		return;
 	if (t->watch != NULL)
 		t->watch->progress(t->watch->context, progress);
 	else
@@ -276,11 +316,11 @@ show_progress(DlTraining *t, const DlFitProgress *progress)
 
 /* Between two waits. */
 static void
-look(const DlTraining *t)
+look(const DlTraining *t, bool drained)
 {
 	look_around();
 	if (t->watch != NULL)
-		t->watch->look(t->watch->context);
+		t->watch->look(t->watch->context, drained);
 }
 
 /* Handles one message; true for the result. */
@@ -325,6 +365,14 @@ handle_message(DlTraining *t, const char *data, Size length, bool quiet, DlTrain
 	return false;
 }
 
+static uint32
+wait_event(void)
+{
+	static uint32 number;
+
+	return dl_wait_event_compat(&number, "DeepLearningTrain");
+}
+
 static void
 run_in_worker(DlTraining *t, const DlFitRequest *request, bool quiet, DlTrainingResult *result)
 {
@@ -348,10 +396,10 @@ run_in_worker(DlTraining *t, const DlFitRequest *request, bool quiet, DlTraining
 			done = handle_message(t, data, length, quiet, result);
 		else
 		{
-			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, LOOK_AGAIN_MS, PG_WAIT_EXTENSION);
+			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, LOOK_AGAIN_MS, wait_event());
 			ResetLatch(MyLatch);
 		}
-		look(t);
+		look(t, got != SHM_MQ_SUCCESS);
 	}
 	result->in_worker = true;
 }
@@ -379,10 +427,10 @@ run_in_session(DlTraining *t, const DlFitRequest *request, bool quiet, DlTrainin
 		if (!finished && !has_notice && !has_progress)
 		{
 			(void) WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-									 dl_compute_event_fd(t->compute), LOOK_AGAIN_MS, PG_WAIT_EXTENSION);
+									 dl_compute_event_fd(t->compute), LOOK_AGAIN_MS, wait_event());
 			ResetLatch(MyLatch);
 		}
-		look(t);
+		look(t, !has_progress);
 	}
 	DL_CHECK(dl_compute_finish(t->compute, &fit, &error), &error);
 	keep_result(t, fit, fit->metric, fit->metric_part, fit->bytes, result);

@@ -16,6 +16,7 @@
 #include "pg/compat.h"
 
 #include "model/fit.h"
+#include "pg/progress_shared.h"
 #include "pg/row_encoder.h"
 
 typedef struct DlTraining DlTraining;
@@ -29,6 +30,19 @@ typedef struct DlTrainingResult
 /* allow_worker: false computes in the session in any case.  memory: bytes for rows. */
 extern DlTraining *dl_training_begin(bool allow_worker, Size memory);
 
+/* Rows and progress are reported there from now on; it lives at least as long. */
+extern void dl_training_report(DlTraining *training, DlProgressSlot *slot);
+
+/* Of the rows that it was given, in their order. */
+extern uint64 dl_training_hash(const DlTraining *training);
+
+/*
+ * Before run, of one that computes in this process: checkpoints every so many seconds (dl_compute_keep()).  They are taken, while it runs, one by
+ * one; bytes are to be freed with free().
+ */
+extern void dl_training_keep(DlTraining *training, double seconds, int count, const DlFitCheckpoint *checkpoints);
+extern bool dl_training_checkpoint(DlTraining *training, int *trial, void **bytes, size_t *length);
+
 /* Where a row encoder puts its records. */
 extern DlRowSink dl_training_sink(DlTraining *training);
 
@@ -36,8 +50,9 @@ extern DlRowSink dl_training_sink(DlTraining *training);
 typedef struct DlTrainingWatch
 {
 	void	   *context;
-	void		(*progress) (void *context, const DlFitProgress *progress);
-	void		(*look) (void *context);	/* at least ten times a second; may raise */
+	void		(*progress) (void *context, const DlFitProgress *progress); /* at the end of an epoch */
+	/* at least ten times a second; may raise.  drained: all progress that there was has been given */
+	void		(*look) (void *context, bool drained);
 } DlTrainingWatch;
 
 /*

@@ -156,6 +156,14 @@ session_is_gone(Worker *w)
 	return shm_mq_receive(w->to_worker, &length, &data, true) == SHM_MQ_DETACHED;
 }
 
+static uint32
+wait_event(void)
+{
+	static uint32 number;
+
+	return dl_wait_event_compat(&number, "DeepLearningTrainer");
+}
+
 static void
 watch(Worker *w)
 {
@@ -176,7 +184,7 @@ watch(Worker *w)
 		if (!finished && !has_notice && !has_progress)
 		{
 			(void) WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_EXIT_ON_PM_DEATH,
-									 dl_compute_event_fd(w->compute), -1L, PG_WAIT_EXTENSION);
+									 dl_compute_event_fd(w->compute), -1L, wait_event());
 			ResetLatch(MyLatch);
 		}
 		CHECK_FOR_INTERRUPTS();
@@ -243,8 +251,8 @@ dl_training_worker_main(Datum argument)
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
-	CurrentResourceOwner = ResourceOwnerCreate(NULL, "deep_learning training");
-	CurrentMemoryContext = AllocSetContextCreate(TopMemoryContext, "deep_learning training", ALLOCSET_DEFAULT_SIZES);
+	CurrentResourceOwner = ResourceOwnerCreate(NULL, "deep_learning trainer");
+	CurrentMemoryContext = AllocSetContextCreate(TopMemoryContext, "deep_learning trainer", ALLOCSET_DEFAULT_SIZES);
 	w = palloc0(sizeof(Worker));
 
 	PG_TRY();

@@ -79,7 +79,19 @@ CREATE TABLE dl.job_epoch (
 COMMENT ON TABLE dl.job_epoch IS 'how jobs learn, while they run; dl.history shows it';
 COMMENT ON COLUMN dl.job_epoch.number IS 'order of the epochs of an attempt';
 
-REVOKE ALL ON dl.job, dl.job_event, dl.job_epoch FROM PUBLIC;
+CREATE TABLE dl.job_checkpoint (
+	job bigint NOT NULL,
+	trial integer NOT NULL,
+	chunk integer NOT NULL,
+	fingerprint bigint NOT NULL,
+	data bytea NOT NULL,
+	CONSTRAINT job_checkpoint_pkey PRIMARY KEY (job, trial, chunk)
+);
+ALTER TABLE dl.job_checkpoint ALTER COLUMN data SET STORAGE EXTERNAL;
+COMMENT ON TABLE dl.job_checkpoint IS 'where jobs go on when they are interrupted: the latest of each network, in pieces of 8 MiB, until the job has ended';
+COMMENT ON COLUMN dl.job_checkpoint.fingerprint IS 'of the rows and of all that the training depends on: for others it is no use';
+
+REVOKE ALL ON dl.job, dl.job_event, dl.job_epoch, dl.job_checkpoint FROM PUBLIC;
 REVOKE ALL ON SEQUENCE dl.job_id, dl.job_event_number FROM PUBLIC;
 
 SELECT pg_catalog.pg_extension_config_dump('dl.job_id', '');
@@ -89,6 +101,8 @@ SELECT pg_catalog.pg_extension_config_dump('dl.job_event',
 	$$WHERE job IN (SELECT id FROM dl.job WHERE state NOT IN ('queued', 'running'))$$);
 SELECT pg_catalog.pg_extension_config_dump('dl.job_epoch',
 	$$WHERE job IN (SELECT id FROM dl.job WHERE state NOT IN ('queued', 'running'))$$);
+
+SELECT pg_catalog.pg_extension_config_dump('dl.job_checkpoint', 'WHERE false');
 
 CREATE FUNCTION dl.submit(
 	model            text,

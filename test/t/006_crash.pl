@@ -21,7 +21,7 @@ my $bytes = $node->safe_psql('postgres', q(SELECT md5(dl.get('kept')::bytea)));
 my ($out, $err) = ('', '');
 my $psql = start_psql($node, start_training('many'), \$out, \$err);
 ok(wait_for(20, sub { workers($node) == 1 && temporary_files($node) }), 'a worker trains from a temporary file');
-my $worker = $node->safe_psql('postgres', q(SELECT pid FROM pg_stat_activity WHERE backend_type = 'deep_learning training'));
+my $worker = $node->safe_psql('postgres', q(SELECT pid FROM pg_stat_activity WHERE backend_type = 'deep_learning trainer'));
 kill 'KILL', $worker;
 eval { $psql->finish };
 like($err, qr/server closed the connection|terminating connection|connection to server was lost/, 'the session that trained was dropped');
@@ -39,7 +39,7 @@ is($node->safe_psql('postgres', q(SELECT version FROM dl.train('kept', 'many', '
 # The postmaster itself: workers notice and end.
 $psql = start_psql($node, start_training('many'), \$out, \$err);
 ok(wait_for(20, sub { workers($node) == 1 }), 'a worker trains');
-$worker = $node->safe_psql('postgres', q(SELECT pid FROM pg_stat_activity WHERE backend_type = 'deep_learning training'));
+$worker = $node->safe_psql('postgres', q(SELECT pid FROM pg_stat_activity WHERE backend_type = 'deep_learning trainer'));
 $node->stop('immediate');
 ok(wait_for(10, sub { !-d "/proc/$worker" }), 'it ends when the server is stopped at once');
 eval { $psql->finish };

@@ -58,7 +58,7 @@ sub wait_for
 sub workers
 {
 	my ($node) = @_;
-	return $node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'deep_learning training'");
+	return $node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'deep_learning trainer'");
 }
 
 sub temporary_files

@@ -176,6 +176,11 @@ on_progress(void *context, const DlFitProgress *progress)
 	FitTable   *t = context;
 
 	t->other_thread = t->other_thread || !pthread_equal(t->caller, pthread_self());
+	if (progress->phase < t->phase)
+		printf("# phase %d after phase %d\n", progress->phase, t->phase);
+	t->phase = progress->phase;
+	if (!progress->epoch_end)
+		return;
 	if (progress->member < 1 || progress->member > progress->members || progress->epoch.epoch > progress->epochs)
 		printf("# progress of member %d of %d, epoch %d\n", progress->member, progress->members, progress->epoch.epoch);
 	if (++t->progress_calls == t->cancel_after)
@@ -198,9 +203,14 @@ on_notice(void *context, DlFitNoticeLevel level, const char *message, const char
 DlStatus
 fit_run(FitTable *t, DlArena *result_arena)
 {
-	DlFitHost	host = {t, on_progress, on_notice, &t->cancel};
+	DlFitHost	host = t->host;
 	DlStatus	status = dl_dataset_finish(t->dataset, &t->error);
 
+	host.context = t;
+	host.progress = on_progress;
+	host.notice = on_notice;
+	host.cancel = &t->cancel;
+	t->phase = DL_FIT_PREPARING;
 	t->caller = pthread_self();
 	if (status == DL_OK)
 		status = dl_fit(result_arena != NULL ? result_arena : t->arena, &t->request, t->dataset, &host, &t->result, &t->error);

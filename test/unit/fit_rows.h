@@ -29,10 +29,12 @@ typedef struct FitTable
 	unsigned char *bytes;
 	size_t		capacity;
 
-	/* the host */
+	/* the host; of it, what has to do with checkpoints is the caller's */
+	DlFitHost	host;
 	pthread_t	caller;
 	atomic_int	cancel;
 	int			cancel_after;	/* progress calls; 0: never */
+	DlFitPhase	phase;			/* the last that was reported */
 	int			progress_calls;
 	int			notice_calls;
 	bool		other_thread;	/* a callback came on a thread of the library's own */

@@ -1,0 +1,98 @@
+# Checkpoints: a job that is interrupted in any way goes on from its last one, and ends in the same bytes as if undisturbed.
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Training;
+
+my $node = new_server('resume', shared_preload_libraries => 'deep_learning', restart_after_crash => 'on', 'deep_learning.threads' => 2);
+make_rows($node, 'rows', 10000);
+sub ask { return $node->safe_psql('postgres', $_[0]); }
+
+sub state
+{
+	my ($status, $answer) = $node->psql('postgres', "SELECT state FROM dl.job WHERE id = $_[0]");
+	return $answer // '';
+}
+
+sub ends
+{
+	my ($id) = @_;
+	return wait_for(120, sub { state($id) =~ /succeeded|failed|cancelled|interrupted/ });
+}
+
+sub checkpoint_of
+{
+	my ($status, $answer) = $node->psql('postgres', "SELECT coalesce(max(xmin::text::bigint), 0) FROM dl.job_checkpoint WHERE job = $_[0]");
+	return $answer || 0;
+}
+
+# Interrupts job id by way, every time when it has a new checkpoint.
+sub interrupt
+{
+	my ($id, $way) = @_;
+	my $before = checkpoint_of($id);
+	wait_for(60, sub { checkpoint_of($id) > $before || state($id) ne 'running' }) or return 0;
+	return 0 if state($id) ne 'running';
+	my $pid = ask("SELECT coalesce(max(pid), 0) FROM pg_stat_activity WHERE application_name = 'deep_learning job $id'");
+	my $attempts = ask("SELECT attempts FROM dl.job WHERE id = $id");
+	if ($way eq 'terminate') { ask("SELECT pg_terminate_backend($pid)"); }
+	elsif ($way eq 'kill') { kill 'KILL', $pid if $pid; }
+	else { $node->stop($way); $node->start; }
+	return wait_for(30, sub { my ($s, $a) = $node->psql('postgres', "SELECT attempts FROM dl.job WHERE id = $id"); ($a // 0) > $attempts || state($id) ne 'running' });
+}
+
+my %trainings = (
+	one => q('rows', 'y', network => 'dense(64, relu) > dropout(0.1) > dense(64, relu)', epochs => 700, early_stopping => 0, seed => 5, quiet => true),
+	several => q('SELECT * FROM rows LIMIT 3000', 'y', network => 'dense(32, relu)', epochs => 3000, early_stopping => 0, seed => 7, quiet => true, options => '{"members": 4}'),
+);
+my %same;
+for my $kind (sort keys %trainings)
+{
+	ask("SELECT dl.train('$kind', $trainings{$kind})");
+	$same{$kind} = ask("SELECT md5(dl.get('$kind')::bytea)");
+}
+for my $way ('terminate', 'kill', 'immediate', 'fast')
+{
+	for my $kind (sort keys %trainings)
+	{
+		my $id = ask("SET deep_learning.checkpoint_interval = 0; SELECT dl.submit('${kind}_$way', $trainings{$kind})");
+		wait_for(30, sub { state($id) eq 'running' });
+		my $times = 0;
+		$times += interrupt($id, $way) for 1 .. 2;
+		cmp_ok($times, '>', 0, "$kind, $way: interrupted $times times");
+		ok(ends($id), 'it ends');
+		is(state($id), 'succeeded', 'well');
+		is(ask("SELECT md5(dl.get('${kind}_$way')::bytea)"), $same{$kind}, 'in the same bytes as undisturbed');
+		is(ask("SELECT count(*) FROM dl.job_log WHERE job = $id AND message LIKE 'the training goes on after%'"),
+			ask("SELECT attempts - 1 FROM dl.jobs WHERE id = $id"), 'it went on each time');
+		is(ask("SELECT count(*) FROM dl.job_checkpoint WHERE job = $id"), '0', 'and keeps no checkpoint then');
+		next if $kind ne 'one';
+		cmp_ok(ask("SELECT min(epoch) FROM dl.history($id) WHERE attempt = 2"), '>', 1, 'it did not start over');
+		is(ask("SELECT count(DISTINCT epoch) FROM dl.history($id) WHERE attempt = (SELECT attempts FROM dl.jobs WHERE id = $id) OR epoch < (SELECT min(epoch) FROM dl.history($id) WHERE attempt = (SELECT attempts FROM dl.jobs WHERE id = $id))"),
+			'700', 'the curve has no gap but for what was lost');
+	}
+}
+
+# Other rows: what was learnt of the old ones is no use.
+my $id = ask("SET deep_learning.checkpoint_interval = 0; SELECT dl.submit('changed', $trainings{one})");
+ok(wait_for(60, sub { checkpoint_of($id) > 0 }), 'a job has a checkpoint');
+ask('UPDATE rows SET y = y + 1 WHERE a > 0.999');
+interrupt($id, 'terminate');
+ok(ends($id), 'it ends');
+is(ask("SELECT count(*) FROM dl.job_log WHERE job = $id AND message LIKE '%other rows%so the training starts over'"), '1', 'it says that it started over');
+is(ask("SELECT min(epoch) FROM dl.history($id) WHERE attempt = 2"), '1', 'and did');
+ask("SELECT dl.train('changed_same', $trainings{one})");
+is(ask("SELECT dl.get('changed')::bytea = dl.get('changed_same')::bytea"), 't', 'the model is that of the new rows');
+
+# None are wanted.
+$id = ask("SET deep_learning.checkpoint_interval = -1; SELECT dl.submit('without', $trainings{one})");
+ok(wait_for(60, sub { ask("SELECT count(*) > 5 FROM dl.history($id)") eq 't' }), 'a job without checkpoints');
+is(checkpoint_of($id), '0', 'has none');
+ask("SELECT dl.cancel($id)");
+$node->stop;
+done_testing();
