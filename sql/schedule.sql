@@ -165,6 +165,47 @@ SELECT run_due('2099-08-01 00:06');
 SELECT * FROM outcome();
 SELECT sqlstate, count(*) FROM dl.jobs WHERE owner = 'schedule_admin' GROUP BY sqlstate;
 
+-- Nobody is made to run what another has written: who may administer the model could deploy a version with a query of his.
+SELECT dl.grant_model('sales', 'schedule_admin', 'admin');
+SELECT dl.schedule('sales', every => '1 day', start => '2099-09-01 00:00');
+CREATE SCHEMA trap AUTHORIZATION schedule_admin;
+SET ROLE schedule_admin;
+CREATE FUNCTION trap.spring() RETURNS real LANGUAGE plpgsql AS $$
+BEGIN
+	IF current_user <> 'schedule_admin' THEN
+		RAISE EXCEPTION 'sprung as %', current_user;
+	END IF;
+	RETURN 1;
+END
+$$;
+SELECT dl.deploy('sales', version) > 0 AS deployed
+FROM dl.train('sales', 'SELECT number * trap.spring() AS n, price, amount FROM sales', 'amount', network => 'dense(4)', epochs => 1, quiet => true);
+RESET ROLE;
+SELECT run_due('2099-09-01 00:00');
+SELECT state, regexp_replace(message, '[0-9]+', 'N') AS message FROM outcome();
+DO $$
+BEGIN
+	PERFORM dl.run_now('sales');
+EXCEPTION WHEN insufficient_privilege THEN
+	RAISE INFO '%', regexp_replace(sqlerrm, '[0-9]+', 'N');
+END
+$$;
+DO $$
+BEGIN
+	PERFORM dl.put('sales', dl.get('sales'));
+	PERFORM dl.deploy('sales', max(version)) FROM dl.versions WHERE name = 'sales';
+	PERFORM dl.schedule('sales', every => '1 day');
+EXCEPTION WHEN insufficient_privilege THEN
+	RAISE INFO '%', regexp_replace(sqlerrm, '[0-9]+', 'N');
+END
+$$;
+-- a query of his own he may
+SET ROLE schedule_admin;
+SELECT dl.run_now('sales') AS job \gset
+SELECT dl.wait(:job);
+RESET ROLE;
+SELECT dl.rollback('sales') > 0 AS back;
+
 -- What cannot be.
 SELECT dl.schedule('sales');
 SELECT dl.schedule(NULL, every => '1 day');
@@ -191,5 +232,6 @@ SELECT dl.rename_model('sales', 'sold');
 SELECT model FROM dl.schedules;
 SELECT dl.drop_model('sold');
 SELECT count(*) FROM dl.retraining;
+DROP SCHEMA trap CASCADE;
 DROP OWNED BY schedule_admin, schedule_reader, schedule_group;
 DROP ROLE schedule_admin, schedule_reader, schedule_group;

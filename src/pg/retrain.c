@@ -6,6 +6,9 @@
  * It trains what the deployed version was trained with: its query and the options that were given, under the settings that the
  * query had then. All else is chosen from the rows anew.  The seed stays, so a row goes to the same part as
  * before, by its contents: what the new version is tested on the deployed one has not been trained on either.
+ *
+ * A query is run with the rights of whoever retrains, so it must be his own, or a superuser's: otherwise
+ * whoever may administer a model could have others run what he likes.
  */
 #include "pg/schedule.h"
 
@@ -14,6 +17,8 @@
 #include "access/tupdesc.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
 #include "utils/fmgrprotos.h"
@@ -143,6 +148,38 @@ take_options(const DlTrainRecord *record, Jsonb *arguments, DlTrainOptions *opti
 		dl_train_options_set(options, "training_window", pnstrdup(window->val.string.val, window->val.string.len));
 }
 
+/* Raises 42501 unless the current user may run the query of a version: he trained it himself, or a superuser did. */
+static void
+check_author(const char *model, int version)
+{
+	DlRegistrySection section;
+	char	   *author = NULL;
+	bool		imported = true;
+	Oid			role;
+
+	dl_registry_enter(&section, NULL);
+	if (DL_REGISTRY_RUN("SELECT v.created_by, v.trained_on = 'import' FROM dl.registry_version v "
+						"JOIN dl.registry_model m ON m.id = v.model_id WHERE m.name = $1 AND v.version = $2",
+						SPI_OK_SELECT, DL_ARG_TEXT(model), DL_ARG_INT4(version)) == 1)
+	{
+		bool		null;
+
+		author = MemoryContextStrdup(section.memory, SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1));
+		imported = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &null));
+	}
+	dl_registry_leave(&section);
+	role = author == NULL ? InvalidOid : get_role_oid(author, true);
+	if (!imported && OidIsValid(role) && (role == GetUserId() || superuser_arg(role)))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("the query of version %d of model \"%s\" cannot be run with the rights of role \"%s\"", version, model,
+					GetUserNameFromId(GetUserId(), false)),
+			 imported || author == NULL ? errdetail("It was stored with dl.put, so nobody here has written the query.") :
+			 errdetail("It was trained by \"%s\".", author),
+			 errhint("Train a version with dl.train as the role that is to retrain it.")));
+}
+
 const DlTrainRecord *
 dl_retrain_load(const char *model, Jsonb *arguments, GucAction action, DlTrainRun *run)
 {
@@ -160,6 +197,7 @@ dl_retrain_load(const char *model, Jsonb *arguments, GucAction action, DlTrainRu
 				 errmsg("model \"%s\" cannot be trained again by itself, for it was not trained from a query", model),
 				 errdetail("Version %d comes from dl.fit.", run->deployed.version),
 				 errhint("Train a version with dl.train.")));
+	check_author(model, run->deployed.version);
 	set("search_path", record->search_path, action);
 	set("TimeZone", record->timezone, action);
 	set("DateStyle", record->datestyle, action);

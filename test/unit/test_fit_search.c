@@ -13,7 +13,7 @@
 #include "model/fit_variants.h"
 #include "nn/network.h"
 
-#define ROWS 600
+#define ROWS 120
 #define DRAWS 200
 
 static void
@@ -29,7 +29,7 @@ begin(FitTable *t, DlTask task)
 	fit_column(t, "b", DL_COLUMN_NUMBER, NULL);
 	t->request.options.network = NULL;
 	t->request.options.threads = 2;
-	t->request.options.epochs = 2;
+	t->request.options.epochs = 1;
 	t->request.split_by_column = true;
 	if (task == DL_TASK_BINARY)
 		fit_labels(t, labels, 2, map);
