@@ -3,6 +3,8 @@
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS deep_learning;
 RESET client_min_messages;
+-- a leader that has scored nothing itself does not say in which precision
+SELECT count(set_config(name, 'off', false)) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
 CREATE SCHEMA precision_test;
 SET search_path = precision_test;
 

@@ -152,7 +152,8 @@ LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 100
 AS 'MODULE_PATHNAME', 'dl_sql_retry';
 COMMENT ON FUNCTION dl.retry(bigint) IS 'puts a job that has failed, was cancelled or interrupted into the queue again, under the same number';
 
--- What is there.  The functions show the jobs of the current user's roles, to a superuser all.
+-- What is there.  The functions show the jobs of the current user's roles, to a superuser all.  Those that look at a job as it is now
+-- take a snapshot, which nobody can in a parallel query.
 
 CREATE FUNCTION dl.list_jobs(
 	OUT id bigint, OUT state text, OUT kind text, OUT model text, OUT owner name, OUT pid integer, OUT priority integer,
@@ -160,7 +161,7 @@ CREATE FUNCTION dl.list_jobs(
 	OUT epoch integer, OUT epochs integer, OUT attempts integer, OUT version integer, OUT waiting_for text, OUT sqlstate text,
 	OUT message text, OUT detail text, OUT hint text, OUT requested_by text
 ) RETURNS SETOF record
-AS 'MODULE_PATHNAME', 'dl_sql_list_jobs' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED ROWS 100;
+AS 'MODULE_PATHNAME', 'dl_sql_list_jobs' LANGUAGE C STABLE STRICT PARALLEL UNSAFE ROWS 100;
 COMMENT ON FUNCTION dl.list_jobs() IS 'the rows of dl.jobs';
 
 CREATE FUNCTION dl.list_job_log(
@@ -173,7 +174,7 @@ CREATE FUNCTION dl.history(
 	job bigint, OUT attempt integer, OUT member integer, OUT epoch integer, OUT learning_rate double precision,
 	OUT training_loss double precision, OUT validation_loss double precision, OUT measure double precision, OUT best boolean
 ) RETURNS SETOF record
-AS 'MODULE_PATHNAME', 'dl_sql_job_history' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED ROWS 50;
+AS 'MODULE_PATHNAME', 'dl_sql_job_history' LANGUAGE C STABLE STRICT PARALLEL UNSAFE ROWS 50;
 COMMENT ON FUNCTION dl.history(bigint) IS 'how a job has learnt so far, a row an epoch, of each network (member) that it trains';
 
 CREATE VIEW dl.jobs AS SELECT * FROM dl.list_jobs();

@@ -41,7 +41,7 @@ ok(wait_for(20, sub { ask("SELECT epoch * batches + batch FROM dl.progress WHERE
 
 # Who sees what.
 is(ask_as($_->[0], 'SELECT string_agg(model, \',\' ORDER BY model) FROM dl.progress'), $_->[1], "$_->[0]: " . ($_->[1] || 'nothing'))
-	for ([ 'alice', 'sessions' ], [ 'member', 'sessions' ], [ 'bob', 'jobs' ], [ 'watcher', 'jobs,sessions' ], [ 'postgres', 'jobs,sessions' ]);
+	for ([ 'alice', 'sessions' ], [ 'member', 'sessions' ], [ 'bob', 'jobs' ], [ 'watcher', 'jobs,sessions' ], [ ask('SELECT current_user'), 'jobs,sessions' ]);
 ask('CREATE DATABASE other');
 $node->safe_psql('other', 'CREATE EXTENSION deep_learning');
 is($node->safe_psql('other', 'SELECT count(*) FROM dl.progress'), '0', 'another database has its own');
