@@ -106,7 +106,7 @@ SELECT pg_temp.state(substring(model::bytea FOR n)) AS state, count(*) > 100 AS 
 FROM models, generate_series(0, octet_length(model::bytea) - 1, 13) AS n WHERE name = 'fruit' GROUP BY 1;
 SELECT pg_temp.state(model::bytea || '\x00') AS longer FROM models WHERE name = 'fruit';
 SELECT DISTINCT pg_temp.state(set_bit(model::bytea, n, 1 - get_bit(model::bytea, n))) IN ('accepted', '22P03', '54000', '0A000') AS clean
-FROM models, generate_series(0, octet_length(model::bytea) * 8 - 1, 37) AS n WHERE name = 'fruit';
+FROM models, generate_series(0, octet_length(model::bytea) * 8 - 1, 149) AS n WHERE name = 'fruit';
 SELECT DISTINCT pg_temp.state(set_bit(model::bytea, n, 1 - get_bit(model::bytea, n))) <> 'accepted' AS refused
 FROM models, generate_series(0, 63) AS n WHERE name = 'fruit';
 

@@ -34,7 +34,7 @@
 #include "pg/settings.h"
 
 #define LOOK_AGAIN_MS 1000L
-#define LONGEST_WAIT_MS 60000L
+#define LONGEST_WAIT_MS 10000L
 #define MOST_STRIKES 5
 
 /* A job that a worker was started for, until the worker has ended and the job is no longer queued. */
@@ -391,6 +391,8 @@ dl_scheduler_main(Datum argument)
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
 	connected = true;
 	SetConfigOption("application_name", "deep_learning scheduler", PGC_USERSET, PGC_S_SESSION);
+	/* waiting for parallel workers would reset the latch, and swallow what it was set for */
+	SetConfigOption("max_parallel_workers_per_gather", "0", PGC_USERSET, PGC_S_SESSION);
 	wait_for_transaction(DatumGetTransactionId(argument));
 
 	begin();
