@@ -137,7 +137,7 @@ for my $case (
 	[ 'drift', "SELECT count(*) FROM dl.drift('watched', 'SELECT s.* FROM small s, generate_series(1, 1000000)')" ],
 	[ 'drift of a small model', "SELECT count(*) FROM dl.drift('sided', 'SELECT s.*, y > 0 AS side FROM small s, generate_series(1, 1000000)')" ],
 	[ 'performance', "SELECT count(*) FROM dl.performance('watched', 'SELECT s.* FROM small s, generate_series(1, 1000000)')" ],
-	[ 'performance of many days', "SELECT count(*) FROM dl.performance('sided', 'SELECT s.*, y > 0 AS side, date ''2026-01-01'' + n AS day FROM small s, generate_series(1, 60) n', 'day')" ])
+	[ 'performance of many days', "SELECT count(*) FROM dl.performance('sided', 'SELECT s.*, y > 0 AS side, date ''2026-01-01'' + n AS day FROM small s, generate_series(1, 20000) n', 'day')" ])
 {
 	my ($name, $statement) = @$case;
 	my @late;

@@ -78,15 +78,16 @@ for my $way ('terminate', 'kill', 'immediate', 'fast')
 	}
 }
 
-# Other rows: what was learnt of the old ones is no use.
-my $id = ask("SET deep_learning.checkpoint_interval = 0; SELECT dl.submit('changed', $trainings{one})");
+# Other rows: what was learnt of the old ones is no use.  Long enough not to end before it is interrupted.
+my $longer = $trainings{one} =~ s/epochs => 700/epochs => 4000/r;
+my $id = ask("SET deep_learning.checkpoint_interval = 0; SELECT dl.submit('changed', $longer)");
 ok(wait_for(60, sub { checkpoint_of($id) > 0 }), 'a job has a checkpoint');
 ask('UPDATE rows SET y = y + 1 WHERE a > 0.999');
 interrupt($id, 'terminate');
 ok(ends($id), 'it ends');
 is(ask("SELECT count(*) FROM dl.job_log WHERE job = $id AND message LIKE '%other rows%so the training starts over'"), '1', 'it says that it started over');
 is(ask("SELECT min(epoch) FROM dl.history($id) WHERE attempt = 2"), '1', 'and did');
-ask("SELECT dl.train('changed_same', $trainings{one})");
+ask("SELECT dl.train('changed_same', $longer)");
 is(ask("SELECT dl.get('changed')::bytea = dl.get('changed_same')::bytea"), 't', 'the model is that of the new rows');
 
 # None are wanted.
