@@ -3,7 +3,7 @@
  *    What to train and how, where the request does not say.
  *
  * Two starting points.  Without a network in the request: the settings of RealMLP
- * (Holzmueller et al., 2024), batches and epochs by the number of training rows; fit_plan.c has the
+ * (Holzmueller et al., 2024), batches and epochs by the number of training rows; fit_variants.c has the
  * networks.  With a network of the user's own, settings that work for any network.  What the request says
  * always wins.  Each choice leaves a line that dl.summary shows.
  */

@@ -4,7 +4,7 @@
  *
  * A job is a row of dl.job.  It runs in a background worker of its own, which is connected as the role that
  * submitted it: whatever the job's query calls has that role's rights and no others.  One
- * scheduler for each database, where there is something to do, starts the workers; it ends when all jobs have.  Where the server preloads
+ * scheduler for each database, where there is something to do, starts the workers; it ends when all jobs have and no model has a schedule.  Where the server preloads
  * the library, a launcher starts schedulers when nobody else does.
  *
  * Who is alive is told by locks, which the server takes back however a process ends:

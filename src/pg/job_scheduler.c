@@ -4,7 +4,7 @@
  *
  * It is connected to the database without a role, and runs nothing but the statements of job_table.c, which are
  * fixed and run as the extension's owner.  Between its looks at the queue, at least one a second, it is in no transaction
- * and waits for its latch, ready for interrupts.  It ends when no job is queued or running, and when it is told to
+ * and waits for its latch, ready for interrupts.  It ends when no job is queued or running and there is no schedule, and when it is told to
  * terminate, with status 0 then, so that the server does not start it again: its database may be gone.
  *
  * A worker is started for a job without the job's row being touched: the worker itself claims it.  One that ends
