@@ -145,6 +145,7 @@ tap()
 			tail -40 "$file"
 		done
 	done
+	grep -Hn '^not ok' "$copy"/test/tmp_check/log/regress_log_* | sed 's|.*/regress_log_|failed: |'
 	return "$status"
 }
 
@@ -266,6 +267,10 @@ for stage in "${stages[@]}"; do
 done
 echo "total $((SECONDS - begin)) s"
 if [ ${#failed[@]} -gt 0 ]; then
+	# once more at the very end, for who sees only that
+	for stage in "${failed[@]}"; do
+		grep -aE '^(failed: |not ok|test .*FAILED|.*: error: )' "build/log/$stage.log" | tail -10 | sed 's/^/    /'
+	done
 	echo "FAILED: ${failed[*]}"
 	exit 1
 fi

@@ -11,48 +11,55 @@ use Training;
 
 my $node = new_server('resume', shared_preload_libraries => 'deep_learning', restart_after_crash => 'on', 'deep_learning.threads' => 2);
 make_rows($node, 'rows', 10000);
-sub ask { return $node->safe_psql('postgres', $_[0]); }
 
-sub state
+# The answer, waited for while the server recovers from a crash.
+sub ask
 {
-	my ($status, $answer) = $node->psql('postgres', "SELECT state FROM dl.job WHERE id = $_[0]");
-	return $answer // '';
+	my ($query) = @_;
+	my ($status, $answer);
+	wait_for(60, sub { ($status, $answer) = $node->psql('postgres', $query); $status == 0 }) or die "no answer to: $query";
+	return $answer;
 }
 
-sub ends
-{
-	my ($id) = @_;
-	return wait_for(120, sub { state($id) =~ /succeeded|failed|cancelled|interrupted/ });
-}
+sub state { return ask("SELECT state FROM dl.job WHERE id = $_[0]"); }
+sub attempts { return ask("SELECT attempts FROM dl.job WHERE id = $_[0]"); }
+sub checkpoint_of { return ask("SELECT coalesce(max(xmin::text::bigint), 0) FROM dl.job_checkpoint WHERE job = $_[0]"); }
+sub is_over { return state($_[0]) =~ /succeeded|failed|cancelled|interrupted/; }
+sub ends { my ($id) = @_; return wait_for(120, sub { is_over($id) }); }
 
-sub checkpoint_of
-{
-	my ($status, $answer) = $node->psql('postgres', "SELECT coalesce(max(xmin::text::bigint), 0) FROM dl.job_checkpoint WHERE job = $_[0]");
-	return $answer || 0;
-}
-
-# Interrupts job id by way, every time when it has a new checkpoint.
+# Interrupts job id by way as soon as it has a new checkpoint, and waits until it is tried again.
 sub interrupt
 {
 	my ($id, $way) = @_;
 	my $before = checkpoint_of($id);
-	wait_for(60, sub { checkpoint_of($id) > $before || state($id) ne 'running' }) or return 0;
-	return 0 if state($id) ne 'running';
+	wait_for(60, sub { checkpoint_of($id) > $before || is_over($id) }) or return 0;
 	my $pid = ask("SELECT coalesce(max(pid), 0) FROM pg_stat_activity WHERE application_name = 'deep_learning job $id'");
-	my $attempts = ask("SELECT attempts FROM dl.job WHERE id = $id");
+	return 0 if $pid == 0;
+	my $attempts = attempts($id);
 	if ($way eq 'terminate') { ask("SELECT pg_terminate_backend($pid)"); }
-	elsif ($way eq 'kill') { kill 'KILL', $pid if $pid; }
+	elsif ($way eq 'kill') { kill 'KILL', $pid; }
 	else { $node->stop($way); $node->start; }
-	return wait_for(30, sub { my ($s, $a) = $node->psql('postgres', "SELECT attempts FROM dl.job WHERE id = $id"); ($a // 0) > $attempts || state($id) ne 'running' });
+	return wait_for(60, sub { attempts($id) > $attempts || is_over($id) }) && attempts($id) > $attempts;
 }
 
 my %trainings = (
-	one => q('rows', 'y', network => 'dense(64, relu) > dropout(0.1) > dense(64, relu)', epochs => 700, early_stopping => 0, seed => 5, quiet => true),
-	several => q('SELECT * FROM rows LIMIT 3000', 'y', network => 'dense(32, relu)', epochs => 3000, early_stopping => 0, seed => 7, quiet => true, options => '{"members": 4}'),
+	one => q('rows', 'y', network => 'dense(64, relu) > dropout(0.1) > dense(64, relu)', early_stopping => 0, seed => 5, quiet => true),
+	several => q('SELECT * FROM rows LIMIT 3000', 'y', network => 'dense(32, relu)', early_stopping => 0, seed => 7, quiet => true, options => '{"members": 4}'),
 );
-my %same;
+
+# As many epochs as this machine, idle, needs that long for: so many that a training lasts until it is interrupted.
+sub epochs_for
+{
+	my ($seconds, $kind) = @_;
+	my $taken = ask("SELECT seconds FROM dl.train('probe', $trainings{$kind}, epochs => 200)");
+	return int(200 * $seconds / $taken);
+}
+
+my (%same, %epochs);
 for my $kind (sort keys %trainings)
 {
+	$epochs{$kind} = epochs_for(4, $kind);
+	$trainings{$kind} .= ", epochs => $epochs{$kind}";
 	ask("SELECT dl.train('$kind', $trainings{$kind})");
 	$same{$kind} = ask("SELECT md5(dl.get('$kind')::bytea)");
 }
@@ -74,20 +81,19 @@ for my $way ('terminate', 'kill', 'immediate', 'fast')
 		next if $kind ne 'one';
 		cmp_ok(ask("SELECT min(epoch) FROM dl.history($id) WHERE attempt = 2"), '>', 1, 'it did not start over');
 		is(ask("SELECT count(DISTINCT epoch) FROM dl.history($id) WHERE attempt = (SELECT attempts FROM dl.jobs WHERE id = $id) OR epoch < (SELECT min(epoch) FROM dl.history($id) WHERE attempt = (SELECT attempts FROM dl.jobs WHERE id = $id))"),
-			'700', 'the curve has no gap but for what was lost');
+			$epochs{one}, 'the curve has no gap but for what was lost');
 	}
 }
 
-# Other rows: what was learnt of the old ones is no use.  Long enough not to end before it is interrupted.
-my $longer = $trainings{one} =~ s/epochs => 700/epochs => 4000/r;
-my $id = ask("SET deep_learning.checkpoint_interval = 0; SELECT dl.submit('changed', $longer)");
+# Other rows: what was learnt of the old ones is no use.
+my $id = ask("SET deep_learning.checkpoint_interval = 0; SELECT dl.submit('changed', $trainings{one})");
 ok(wait_for(60, sub { checkpoint_of($id) > 0 }), 'a job has a checkpoint');
 ask('UPDATE rows SET y = y + 1 WHERE a > 0.999');
 interrupt($id, 'terminate');
 ok(ends($id), 'it ends');
 is(ask("SELECT count(*) FROM dl.job_log WHERE job = $id AND message LIKE '%other rows%so the training starts over'"), '1', 'it says that it started over');
 is(ask("SELECT min(epoch) FROM dl.history($id) WHERE attempt = 2"), '1', 'and did');
-ask("SELECT dl.train('changed_same', $longer)");
+ask("SELECT dl.train('changed_same', $trainings{one})");
 is(ask("SELECT dl.get('changed')::bytea = dl.get('changed_same')::bytea"), 't', 'the model is that of the new rows');
 
 # None are wanted.
