@@ -114,23 +114,21 @@ run_chain(DlScorer *scorer, const DlModelMember *member)
 {
 	const ScorerNetwork *network = &scorer->networks[member->network];
 	const float *parameters = member->parameters;
-	DlWorkspace *workspace = dl_plan_workspace(network->plan);
 	const float *x = scorer->prepared;
 
 	for (int i = 0; i < network->step_count; i++)
 	{
 		const DlChainStep *step = &network->steps[i];
 		float	   *y = scorer->values[i & 1];
-
 		const float *bias = step->bias < 0 ? NULL : parameters + step->bias;
 
 		if (step->dense && scorer->dense_row != NULL)
 			scorer->dense_row(step->in, step->out, x, parameters + step->weight, bias, step->activation, y);
 		else if (step->dense)
-			scorer->backend->dense(workspace, 1, step->in, step->out, x, parameters + step->weight, bias, step->activation,
+			scorer->backend->dense(dl_plan_workspace(network->plan), 1, step->in, step->out, x, parameters + step->weight, bias, step->activation,
 								   NULL, y);
 		else
-			scorer->backend->activation(workspace, step->activation, step->out, x, y);
+			scorer->backend->activation(dl_plan_workspace(network->plan), step->activation, step->out, x, y);
 		x = y;
 	}
 	return x;

@@ -8,7 +8,7 @@
  */
 #include "pg/column_source.h"
 
-#ifdef __SSE2__
+#ifdef __x86_64__
 #include <emmintrin.h>
 #endif
 
@@ -73,6 +73,8 @@ dl_column_runs_set(DlColumnRuns *runs, DlColumnSource *sources, int count)
 		}
 		run = &runs->runs[runs->count++];
 		run->sources = &sources[i];
+		run->position = sources[i].position;
+		run->first_word = sources[i].column->first_word;
 		run->count = 1;
 		run->plain = is_plain(&sources[i]);
 		run->source = sources[i].type.source;
@@ -98,35 +100,46 @@ null_at(const Row *row, int i)
  * The difference of two float4 rounds to the same float4 whether it is taken in
  * float or in double first (double has more than twice the digits and two: S. Figueroa, "When is
  * double rounding innocuous?", 1995), so these are the words of dl_encode_number().
+ *
+ * True where the word is that of infinity or NaN.
  */
+static inline bool
+subtract_offset(float value, float offset, uint32_t *word)
+{
+	float		stored = value - offset;
+
+	memcpy(word, &stored, sizeof(stored));
+	return !dl_word_is_finite(*word);
+}
+
+#ifdef __x86_64__
+/* Four of them; the lanes where the result is -1. */
+static inline __m128i
+subtract_four_offsets(__m128 values, const float *offsets, uint32_t *words)
+{
+	const __m128i exponent = _mm_set1_epi32(0x7f800000);
+	__m128i		word = _mm_castps_si128(_mm_sub_ps(values, _mm_loadu_ps(offsets)));
+
+	_mm_storeu_si128((__m128i *) words, word);
+	return _mm_cmpeq_epi32(_mm_and_si128(word, exponent), exponent);
+}
+#endif
+
 static inline bool
 subtract_offsets(const float *values, const float *offsets, int count, uint32_t *words)
 {
 	bool		special = false;
 	int			i = 0;
 
-#ifdef __SSE2__
-	const __m128i exponent = _mm_set1_epi32(0x7f800000);
+#ifdef __x86_64__
 	__m128i		found = _mm_setzero_si128();
 
 	for (; i + 4 <= count; i += 4)
-	{
-		__m128i		word = _mm_castps_si128(_mm_sub_ps(_mm_loadu_ps(values + i), _mm_loadu_ps(offsets + i)));
-
-		_mm_storeu_si128((__m128i *) (words + i), word);
-		found = _mm_or_si128(found, _mm_cmpeq_epi32(_mm_and_si128(word, exponent), exponent));
-	}
+		found = _mm_or_si128(found, subtract_four_offsets(_mm_loadu_ps(values + i), offsets + i, words + i));
 	special = _mm_movemask_epi8(found) != 0;
 #endif
 	for (; i < count; i++)
-	{
-		float		stored = values[i] - offsets[i];
-		uint32_t	word;
-
-		memcpy(&word, &stored, sizeof(word));
-		words[i] = word;
-		special |= !dl_word_is_finite(word);
-	}
+		special |= subtract_offset(values[i], offsets[i], &words[i]);
 	return !special;
 }
 
@@ -170,22 +183,46 @@ encode_doubles(const DlColumnRun *run, const Row *row, uint32_t *words)
 	return !special;
 }
 
-/* Two simple loops, because compilers make vectors of the second. */
+#ifdef __x86_64__
+/* The low halves of four values, which are read as they were written: whole. */
+static inline __m128
+four_floats(const Row *row, int i)
+{
+#define VALUE(k) _mm_loadl_epi64((const __m128i *) (row->values + (Size) (i + (k)) * row->value_step))
+	__m128i		low = _mm_unpacklo_epi32(VALUE(0), VALUE(1));
+	__m128i		high = _mm_unpacklo_epi32(VALUE(2), VALUE(3));
+#undef VALUE
+
+	return _mm_castsi128_ps(_mm_unpacklo_epi64(low, high));
+}
+#endif
+
 static inline bool
 encode_singles(const DlColumnRun *run, const Row *row, uint32_t *words)
 {
 	const int	count = run->count;
+	const float *offsets = run->float_offsets;
+	bool		special = false;
 	bool		nulls = false;
+	int			i = 0;
 
-#pragma GCC unroll 4
-	for (int i = 0; i < count; i++)
+#ifdef __x86_64__
+	__m128i		found = _mm_setzero_si128();
+
+	for (; i + 4 <= count; i += 4)
 	{
-		words[i] = (uint32_t) DatumGetInt32(value_at(row, i));
+		found = _mm_or_si128(found, subtract_four_offsets(four_floats(row, i), offsets + i, words + i));
+		for (int k = i; k < i + 4; k++)
+			nulls |= null_at(row, k);
+	}
+	special = _mm_movemask_epi8(found) != 0;
+#endif
+	for (; i < count; i++)
+	{
+		special |= subtract_offset(DatumGetFloat4(value_at(row, i)), offsets[i], &words[i]);
 		nulls |= null_at(row, i);
 	}
-	if (nulls)
-		return encode_doubles(run, row, words);
-	return subtract_offsets((const float *) words, run->float_offsets, count, words);
+	return nulls ? encode_doubles(run, row, words) : !special;
 }
 
 static inline Row
@@ -193,8 +230,8 @@ row_of_run(const Row *row, const DlColumnRun *run)
 {
 	Row			part = *row;
 
-	part.values += (Size) run->sources->position * row->value_step;
-	part.nulls += (Size) run->sources->position * row->null_step;
+	part.values += (Size) run->position * row->value_step;
+	part.nulls += (Size) run->position * row->null_step;
 	return part;
 }
 
@@ -205,7 +242,7 @@ encode(const DlColumnRuns *runs, const Row *row, uint32_t *features)
 	for (int r = 0; r < runs->count; r++)
 	{
 		const DlColumnRun *run = &runs->runs[r];
-		uint32_t   *words = features + run->sources->column->first_word;
+		uint32_t   *words = features + run->first_word;
 		Row			part = row_of_run(row, run);
 
 		if (run->plain && likely(run->single ? encode_singles(run, &part, words) : encode_doubles(run, &part, words)))
@@ -267,7 +304,7 @@ encode_floats(const DlColumnRuns *runs, const float4 *values, uint32_t *features
 
 	if (runs->count != 1 || !run->single)
 		return false;
-	words = features + run->sources->column->first_word;
+	words = features + run->first_word;
 	return subtract_offsets(values, run->float_offsets, run->count, words);
 }
 
@@ -333,7 +370,7 @@ dl_column_runs_set_layout(DlColumnRuns *runs, TupleDesc tupdesc)
 	for (int r = 0; r < runs->count; r++)
 	{
 		DlColumnRun *run = &runs->runs[r];
-		int			offset = run->plain ? fixed_offset(tupdesc, run->sources->position) : -1;
+		int			offset = run->plain ? fixed_offset(tupdesc, run->position) : -1;
 
 		if (offset < 0)
 			return false;
@@ -384,7 +421,7 @@ dl_column_runs_try_packed(const DlColumnRuns *runs, const char *data, uint32_t *
 	{
 		const DlColumnRun *run = &runs->runs[r];
 
-		if (unlikely(!encode_packed(run, data + run->byte_offset, features + run->sources->column->first_word)))
+		if (unlikely(!encode_packed(run, data + run->byte_offset, features + run->first_word)))
 			return false;
 	}
 	return true;

@@ -42,6 +42,8 @@ extern void dl_column_source_encode(DlColumnSource *source, Datum value, bool is
 typedef struct DlColumnRun
 {
 	DlColumnSource *sources;	/* of the first */
+	int			position;		/* of the first, as its column's first_word: rows are read without a look at sources */
+	int			first_word;
 	int			count;
 	bool		plain;			/* numbers by value; else each goes through dl_column_source_encode */
 	DlInputSource source;		/* of plain ones */
