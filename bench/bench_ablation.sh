@@ -57,6 +57,7 @@ ablate()
 		rate=0.02 periodic='periodic(frequencies => 16, width => 3, sigma => 0.02)' activation='parametric(selu)'
 	fi
 	measure 'the default' "effort => 'default'"
+	measure 'no network of neighbours' "effort => 'default', options => '{\"neighbours\": false}'"
 	one 'one network' "$(network "$periodic" data "$activation" 0.15 yes)"
 	one 'scaling robust' "$(network "$periodic" data "$activation" 0.15 yes)" '"scaling": "robust"'
 	one 'scaling standard' "$(network "$periodic" data "$activation" 0.15 yes)" '"scaling": "standard"'

@@ -18,6 +18,9 @@ SELECT bool_and(target IN ('value', 'logarithm')) FROM dl.trials('price');
 SELECT sum(substring(value FROM 'trained (\d+) time')::int) FILTER (WHERE name = 'network') = max(substring(value FROM '^\d+')::int) FILTER (WHERE name = 'networks') AS as_many
 FROM dl.summary('price') WHERE part = 'model';
 SELECT (SELECT count(*) FROM dl.trials(dl.get('price'))) = (SELECT count(*) FROM dl.trials('price', 1)) AS same;
+-- one keeps training rows, where that is not forbidden
+SELECT model FROM dl.train('price_forgetting', 'houses', 'price', epochs => 1, quiet => true, options => '{"neighbours": false}');
+SELECT name, bool_or(network ~ 'neighbours') AS neighbours FROM (VALUES ('price'), ('price_forgetting')) v(name), dl.trials(name) GROUP BY name ORDER BY name;
 
 -- effort
 SELECT count(*) FROM dl.train('price_fast', 'houses', 'price', effort => 'fast', quiet => true), dl.trials('price_fast');

@@ -65,6 +65,7 @@ typedef struct DlFitOptions
 	int32_t		min_count;
 	int32_t		target_means;
 	int32_t		anneal;
+	int32_t		neighbours;		/* 0: no network of the list keeps training rows */
 	int32_t		nesterov;
 	int32_t		step_epochs;
 	int32_t		effort;			/* DlEffort */

@@ -85,7 +85,7 @@ dl_fit_effort(const DlFitRequest *request)
 static bool
 neighbours_suit(const DlFitRequest *request, const DlFitChoice *choice, int64_t rows)
 {
-	return (request->task == DL_TASK_REGRESSION || choice->repeats >= NEIGHBOURS_REPEATS) &&
+	return request->options.neighbours != 0 && (request->task == DL_TASK_REGRESSION || choice->repeats >= NEIGHBOURS_REPEATS) &&
 		!dl_fit_mostly_arrays(request) && rows <= DL_FIT_NEIGHBOURS_ROWS;
 }
 

@@ -208,7 +208,7 @@ dl_fit_options_init(DlFitOptions *o)
 {
 	int32_t    *integers[] = {&o->loss, &o->optimizer, &o->schedule, &o->scaling, &o->class_weight, &o->epochs,
 		&o->batch_size, &o->early_stopping, &o->members, &o->one_hot, &o->one_hot_integers, &o->max_levels, &o->min_count,
-		&o->target_means, &o->anneal, &o->nesterov, &o->step_epochs, &o->effort, &o->optimize};
+		&o->target_means, &o->anneal, &o->neighbours, &o->nesterov, &o->step_epochs, &o->effort, &o->optimize};
 	double	   *reals[] = {&o->learning_rate, &o->weight_decay, &o->gradient_clip, &o->label_smoothing, &o->warm_up,
 		&o->momentum, &o->beta1, &o->beta2, &o->step_factor, &o->loss_parameter, &o->max_seconds,
 		&o->prediction_interval};

@@ -143,6 +143,7 @@ static const Option option_table[] = {
 	{"members", OPTION_INTEGER, PLACE(fit.members), 1, DL_MODEL_MAX_MEMBERS, NULL, NULL},
 	{"min_count", OPTION_INTEGER, PLACE(fit.min_count), 1, 1000000000, NULL, NULL},
 	{"momentum", OPTION_REAL, PLACE(fit.momentum), 0, 0.99999, NULL, NULL},
+	{"neighbours", OPTION_BOOLEAN, PLACE(fit.neighbours), 0, 1, NULL, NULL},
 	{"nesterov", OPTION_BOOLEAN, PLACE(fit.nesterov), 0, 1, NULL, NULL},
 	{"network", OPTION_TEXT, PLACE(fit.network), 0, 0, NULL, NULL},
 	{"one_hot", OPTION_INTEGER, PLACE(fit.one_hot), 0, 1000, NULL, NULL},
