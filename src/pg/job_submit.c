@@ -208,8 +208,8 @@ arguments_of(const DlTrainRun *run)
 	escape_json(&text, run->query);
 	appendStringInfoString(&text, ", \"target\": ");
 	escape_json(&text, run->target);
-	appendStringInfo(&text, ", \"quiet\": %s, \"options\": %s}", run->quiet ? "true" : "false",
-					 dl_train_options_json(&run->options));
+	appendStringInfo(&text, ", \"quiet\": %s, \"model_id\": " INT64_FORMAT ", \"options\": %s}", run->quiet ? "true" : "false",
+					 run->model_id, dl_train_options_json(&run->options));
 	return jsonb_of(text.data);
 }
 

@@ -90,11 +90,15 @@ extern int64 dl_registry_size(const char *name, int version, DlRegistryRight rig
  * a model, and store at the end.
  */
 
-/* Raises the error that store would: the name is none, or the model is there and the user may not administer it. */
-extern void dl_registry_check_store(const char *name);
+/*
+ * Raises the error that store would: the name is none, or the model is there and the user may not administer it.
+ * Gives the model's id, 0 where it is not there.
+ */
+extern int64 dl_registry_check_store(const char *name);
 
 typedef struct DlRegistryDeployed
 {
+	int64		id;				/* of the model */
 	int			version;
 	const DlModel *model;		/* pinned; its record has metric, part and held_out */
 } DlRegistryDeployed;
@@ -112,6 +116,7 @@ typedef enum DlRegistryComparison
 typedef struct DlRegistryNew
 {
 	const char *name;
+	int64		model_id;		/* that the name meant when it was checked, 0: none */
 	const DlModel *model;		/* the decoded form: its record says what the registry's row says */
 	const void *bytes;
 	Size		length;
@@ -135,7 +140,8 @@ typedef struct DlRegistryStored
  * first; when it is better by the same metric on the same held-out rows (held_out
  * and metric_part equal) as the deployed version; or, where those differ, when
  * comparison says so about the version that is deployed still.  Concurrent calls for one model wait
- * for each other.
+ * for each other.  Where the name means another model by now, which is somebody else's, it raises 42501: what was trained
+ * is not given to whoever was quick to take the name.
  */
 extern void dl_registry_store(const DlRegistryNew *new_version, DlRegistryStored *result);
 

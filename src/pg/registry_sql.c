@@ -109,7 +109,7 @@ dl_sql_put(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("dl.put()");
 	new_version.name = dl_argument_text(fcinfo, 0, "name");
 	dl_argument_not_null(fcinfo, 1, "model");
-	dl_registry_check_store(new_version.name);
+	new_version.model_id = dl_registry_check_store(new_version.name);
 	bytes = PG_GETARG_BYTEA_PP(1);
 	new_version.model = dl_model_argument(&argument, PointerGetDatum(bytes), true, CurrentMemoryContext);
 	new_version.bytes = VARDATA_ANY(bytes);

@@ -35,17 +35,37 @@ dl_train_record_value(const DlTrainRecord *record)
 	return NAN;
 }
 
-void
+int64
 dl_registry_check_store(const char *name)
 {
 	Snapshot	snapshot;
 	DlRegistryRow row;
+	bool		found;
 
 	dl_registry_check_name(name);
 	snapshot = dl_registry_snapshot();
-	if (dl_registry_find(snapshot, name, &row) &&
-		dl_registry_right_of(snapshot, &row, GetUserId()) < DL_RIGHT_ADMIN)
+	found = dl_registry_find(snapshot, name, &row);
+	if (found && dl_registry_right_of(snapshot, &row, GetUserId()) < DL_RIGHT_ADMIN)
 		dl_registry_denied(name, DL_RIGHT_ADMIN);
+	UnregisterSnapshot(snapshot);
+	return found ? row.id : 0;
+}
+
+/* The model's row is locked. */
+static void
+check_same_model(const DlRegistryNew *new_version, const DlRegistryRow *row, Oid user)
+{
+	Snapshot	snapshot;
+
+	if (row->id == new_version->model_id)
+		return;
+	snapshot = dl_registry_snapshot();
+	if (dl_registry_right_of(snapshot, row, user) < DL_RIGHT_OWNER)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("model \"%s\" is another one than when the training began, and another role's", row->name),
+				 errdetail("What was trained is not given to its owner."),
+				 errhint("Train again under another name, or under this one if its owner is to have the model.")));
 	UnregisterSnapshot(snapshot);
 }
 
@@ -61,6 +81,7 @@ dl_registry_deployed(const char *name, MemoryContext owner, DlRegistryDeployed *
 	if (!found)
 		return false;
 	dl_registry_open_latest(name, DL_RIGHT_ADMIN, owner, &handle);
+	result->id = handle.id;
 	result->version = handle.version;
 	result->model = handle.model;
 	return true;
@@ -175,8 +196,8 @@ insert_version(const DlRegistrySection *section, const DlRegistryNew *new_versio
 	SET_VARSIZE(digest, VARHDRSZ + sizeof(DlModelDigest));
 	dl_model_digest(new_version->bytes, new_version->length, (DlModelDigest *) VARDATA(digest));
 	DL_REGISTRY_RUN("INSERT INTO dl.registry_version (model_id, version, bytes, digest, created_by, task, target, rows, "
-					"skipped, epochs, metric, metric_part, value, held_out, seconds, trained_on) "
-					"VALUES ($1, $2, $3, $4, $5::pg_catalog.name, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+					"skipped, epochs, metric, metric_part, value, held_out, seconds, trained_on, created_by_role, cluster) "
+					"VALUES ($1, $2, $3, $4, $5::pg_catalog.name, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
 					SPI_OK_INSERT,
 					DL_ARG_INT8(id),
 					DL_ARG_INT4(version),
@@ -193,7 +214,9 @@ insert_version(const DlRegistrySection *section, const DlRegistryNew *new_versio
 					DL_ARG_FLOAT8(value, isnan(value)),
 					DL_ARG_INT8((int64) record->held_out),
 					DL_ARG_FLOAT8(new_version->seconds, isnan(new_version->seconds)),
-					DL_ARG_TEXT(new_version->trained_on));
+					DL_ARG_TEXT(new_version->trained_on),
+					DL_ARG_OID(section->user),
+					DL_ARG_INT8(dl_registry_cluster()));
 }
 
 static void
@@ -229,6 +252,7 @@ dl_registry_store(const DlRegistryNew *new_version, DlRegistryStored *result)
 	do
 		create_model(&section, new_version->name);
 	while (!dl_registry_lock_existing(&section, new_version->name, DL_RIGHT_ADMIN, &row));
+	check_same_model(new_version, &row, section.user);
 	result->deployed = decide(new_version, &row, &reason);
 	result->version = next_version(&row);
 	insert_version(&section, new_version, row.id, result->version);

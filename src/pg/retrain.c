@@ -8,7 +8,7 @@
  * before, by its contents: what the new version is tested on the deployed one has not been trained on either.
  *
  * A query is run with the rights of whoever retrains, so it must be his own, or a superuser's: otherwise
- * whoever may administer a model could have others run what he likes.
+ * whoever may administer a model could have others run what he likes.  The same holds for the training_window of a schedule.
  */
 #include "pg/schedule.h"
 
@@ -150,30 +150,32 @@ take_options(const DlTrainRecord *record, Jsonb *arguments, DlTrainOptions *opti
 
 /* Raises 42501 unless the current user may run the query of a version: he trained it himself, or a superuser did. */
 static void
-check_author(const char *model, int version)
+check_author(const char *model, const DlRegistryDeployed *deployed)
 {
 	DlRegistrySection section;
 	char	   *author = NULL;
 	bool		imported = true;
-	Oid			role;
+	Oid			role = InvalidOid;
 
 	dl_registry_enter(&section, NULL);
-	if (DL_REGISTRY_RUN("SELECT v.created_by, v.trained_on = 'import' FROM dl.registry_version v "
-						"JOIN dl.registry_model m ON m.id = v.model_id WHERE m.name = $1 AND v.version = $2",
-						SPI_OK_SELECT, DL_ARG_TEXT(model), DL_ARG_INT4(version)) == 1)
+	if (DL_REGISTRY_RUN("SELECT created_by, trained_on = 'import', created_by_role, cluster FROM dl.registry_version "
+						"WHERE model_id = $1 AND version = $2",
+						SPI_OK_SELECT, DL_ARG_INT8(deployed->id), DL_ARG_INT4(deployed->version)) == 1)
 	{
 		bool		null;
 
 		author = MemoryContextStrdup(section.memory, SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1));
 		imported = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &null));
+		role = dl_registry_role(DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 3, &null)), author,
+								dl_registry_int8(4, &null));
 	}
 	dl_registry_leave(&section);
-	role = author == NULL ? InvalidOid : get_role_oid(author, true);
 	if (!imported && OidIsValid(role) && (role == GetUserId() || superuser_arg(role)))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("the query of version %d of model \"%s\" cannot be run with the rights of role \"%s\"", version, model,
+			 errmsg("the query of version %d of model \"%s\" cannot be run with the rights of role \"%s\"",
+					deployed->version, model,
 					GetUserNameFromId(GetUserId(), false)),
 			 imported || author == NULL ? errdetail("It was stored with dl.put, so nobody here has written the query.") :
 			 errdetail("It was trained by \"%s\".", author),
@@ -197,11 +199,13 @@ dl_retrain_load(const char *model, Jsonb *arguments, GucAction action, DlTrainRu
 				 errmsg("model \"%s\" cannot be trained again by itself, for it was not trained from a query", model),
 				 errdetail("Version %d comes from dl.fit.", run->deployed.version),
 				 errhint("Train a version with dl.train.")));
-	check_author(model, run->deployed.version);
+	check_author(model, &run->deployed);
 	set("search_path", record->search_path, action);
 	set("TimeZone", record->timezone, action);
 	set("DateStyle", record->datestyle, action);
 	run->name = model;
+	run->asked = true;
+	run->model_id = run->deployed.id;
 	run->query = pstrdup(record->query);
 	run->target = pstrdup(run->deployed.model->target);
 	run->where = "job";

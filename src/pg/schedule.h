@@ -46,6 +46,7 @@ extern TimestampTz dl_first_slot(const DlSlots *slots, TimestampTz now);
 typedef struct DlRetraining
 {
 	int64		model_id;
+	Oid			owner;			/* InvalidOid: the role is missing here */
 	DlSlots		slots;
 	bool		catch_up;
 	TimestampTz next_run;		/* the next slot, or earlier or later after a failure */
@@ -53,13 +54,13 @@ typedef struct DlRetraining
 	Jsonb	   *settings;		/* of the session that made it */
 } DlRetraining;
 
-/* Of the current user; takes the place of the one that the model had. */
+/* Of the current user, whatever owner says; takes the place of the one that the model had. */
 extern void dl_retraining_put(const DlRetraining *schedule);
 
 /* False when the model has none. */
 extern bool dl_retraining_drop(int64 model_id);
 
-/* The arguments and settings of a model's schedule; false when it has none. */
+/* A model's schedule; false when it has none. */
 extern bool dl_retraining_get(int64 model_id, DlRetraining *result);
 
 /* The model's schedule has started this job; it counts as its last. */

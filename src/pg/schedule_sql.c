@@ -35,6 +35,7 @@ PG_FUNCTION_INFO_V1(dl_sql_run_due);
 PG_FUNCTION_INFO_V1(dl_sql_list_schedules);
 
 #define MOST_VERSIONS 1000000
+#define MOST_YEARS 100
 
 enum
 {
@@ -87,6 +88,9 @@ read_slots(FunctionCallInfo fcinfo, DlSlots *slots)
 	if (slots->every.month < 0 || slots->every.day < 0 || slots->every.time < 0 ||
 		(slots->every.month == 0 && slots->every.day == 0 && slots->every.time < USECS_PER_MINUTE))
 		refuse("every must be at least a minute", "For example every => '6 hours', or every => '1 month'.");
+	if (slots->every.month / MONTHS_PER_YEAR + slots->every.day / DAYS_PER_YEAR +
+		(double) slots->every.time / (USECS_PER_DAY * DAYS_PER_YEAR) > MOST_YEARS)
+		refuse(psprintf("every must be at most %d years", MOST_YEARS), "For example every => '6 hours', or every => '1 month'.");
 	if (slots->has_at && slots->every.time != 0)
 		refuse("with a time of day, every must be a number of days or months", "Leave at out, or say for example every => '7 days'.");
 }
@@ -129,6 +133,16 @@ read_arguments(FunctionCallInfo fcinfo)
 	}
 	appendStringInfoChar(&document, '}');
 	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(document.data)));
+}
+
+/* Raises what a scheduler would stumble over: an unknown time zone, times beyond those that there are. */
+static void
+check_slots(const DlSlots *slots, TimestampTz now)
+{
+	if (TIMESTAMP_NOT_FINITE(slots->first))
+		refuse("start must be a time", "Leave it out for the next time that every and at name.");
+	(void) DirectFunctionCall2(timestamptz_zone, CStringGetTextDatum(slots->time_zone), TimestampTzGetDatum(now));
+	(void) dl_next_slot(slots, Max(now, slots->first));
 }
 
 /* The model's id, where the current user may train it and can have jobs. */
@@ -183,8 +197,7 @@ dl_sql_schedule(PG_FUNCTION_ARGS)
 	schedule.model_id = require_model(name);
 	read_slots(fcinfo, &schedule.slots);
 	schedule.slots.first = PG_ARGISNULL(ARGUMENT_START) ? dl_first_slot(&schedule.slots, now) : PG_GETARG_TIMESTAMPTZ(ARGUMENT_START);
-	if (TIMESTAMP_NOT_FINITE(schedule.slots.first))
-		refuse("start must be a time", "Leave it out for the next time that every and at name.");
+	check_slots(&schedule.slots, now);
 	schedule.catch_up = PG_ARGISNULL(ARGUMENT_CATCH_UP) || PG_GETARG_BOOL(ARGUMENT_CATCH_UP);
 	schedule.arguments = read_arguments(fcinfo);
 	schedule.settings = dl_job_settings();
@@ -223,6 +236,24 @@ unconditional(Jsonb *arguments)
 	return DatumGetJsonbP(DirectFunctionCall2(jsonb_delete, result, CStringGetTextDatum("when_drift")));
 }
 
+/* A condition runs with the rights of whoever retrains, so it must be his own, or a superuser's. */
+static void
+check_window(const char *model, const DlRetraining *schedule)
+{
+	JsonbValue	buffer;
+
+	if (getKeyJsonValueFromContainer(&schedule->arguments->root, "training_window", strlen("training_window"), &buffer) == NULL)
+		return;
+	if (OidIsValid(schedule->owner) && (schedule->owner == GetUserId() || superuser_arg(schedule->owner)))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("the training_window of the schedule of model \"%s\" cannot be used with the rights of role \"%s\"", model,
+					GetUserNameFromId(GetUserId(), false)),
+			 OidIsValid(schedule->owner) ? errdetail("The schedule was made by \"%s\".", GetUserNameFromId(schedule->owner, false)) : 0,
+			 errhint("Make the schedule your own with dl.schedule, or end it with dl.unschedule.")));
+}
+
 Datum
 dl_sql_run_now(PG_FUNCTION_ARGS)
 {
@@ -237,6 +268,8 @@ dl_sql_run_now(PG_FUNCTION_ARGS)
 	PreventCommandIfParallelMode("dl.run_now()");
 	model_id = require_model(name);
 	scheduled = dl_retraining_get(model_id, &schedule);
+	if (scheduled)
+		check_window(name, &schedule);
 	job.arguments = scheduled ? unconditional(schedule.arguments) :
 		DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum("{\"only_if_better\": true}")));
 	job.settings = dl_job_settings();
@@ -260,6 +293,8 @@ dl_sql_run_due(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("dl.run_due()");
 	PreventCommandIfParallelMode("dl.run_due()");
 	dl_argument_not_null(fcinfo, 0, "at");
+	if (TIMESTAMP_NOT_FINITE(PG_GETARG_TIMESTAMPTZ(0)))
+		refuse("at must be a time", "Leave it out for now.");
 	dl_rows_begin(fcinfo, &rows);
 	dl_scheduler_wake_at_commit();
 	jobs = dl_schedules_submit(superuser() ? InvalidOid : GetUserId(), true, PG_GETARG_TIMESTAMPTZ(0), &count, &next);
@@ -281,7 +316,7 @@ dl_sql_list_schedules(PG_FUNCTION_ARGS)
 							"(s.arguments ->> 'when_rows')::pg_catalog.int8, (s.arguments ->> 'when_drift')::pg_catalog.float8, "
 							"(s.arguments ->> 'only_if_better')::pg_catalog.bool, s.arguments ->> 'training_window', "
 							"(s.arguments ->> 'keep_versions')::pg_catalog.int4, s.catch_up, s.next_run, s.last_run, s.last_job, j.state, "
-							"j.message, s.failures "
+							"CASE WHEN j.owner = s.owner AND j.cluster = s.cluster THEN j.message END, s.failures "
 							"FROM dl.retraining s JOIN dl.registry_model m ON m.id = s.model_id LEFT JOIN dl.job j ON j.id = s.last_job "
 							"WHERE $1 = 0 ORDER BY m.name", 1);
 }

@@ -11,10 +11,12 @@
  */
 #include "pg/schedule.h"
 
+#include "access/xact.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 #include "pg/compat.h"
@@ -32,7 +34,6 @@ typedef struct Due
 {
 	DlRetraining	schedule;
 	char	   *model;
-	Oid			owner;			/* InvalidOid: the role is missing here */
 	bool		busy;			/* its last job has not ended */
 } Due;
 
@@ -83,8 +84,9 @@ jsonb_column(HeapTuple tuple, int number)
 	return DatumGetJsonbPCopy(column(tuple, number, &null));
 }
 
-#define SCHEDULE_COLUMNS "s.model_id, s.every, s.at, s.time_zone, s.catch_up, s.first_run, s.next_run, s.arguments, s.settings"
-#define SCHEDULE_COLUMN_COUNT 9
+#define SCHEDULE_COLUMNS "s.model_id, s.every, s.at, s.time_zone, s.catch_up, s.first_run, s.next_run, s.arguments, s.settings, " \
+	"s.owner, s.owner_name, s.cluster"
+#define SCHEDULE_COLUMN_COUNT 12
 
 /* SCHEDULE_COLUMNS, into the current context. */
 static void
@@ -105,6 +107,8 @@ take_schedule(HeapTuple tuple, DlRetraining *s)
 	s->next_run = DatumGetTimestampTz(column(tuple, 7, &null));
 	s->arguments = jsonb_column(tuple, 8);
 	s->settings = jsonb_column(tuple, 9);
+	s->owner = dl_registry_role(DatumGetObjectId(column(tuple, 10, &null)), SPI_getvalue(tuple, SPI_tuptable->tupdesc, 11),
+								DatumGetInt64(column(tuple, 12, &null)));
 }
 
 bool
@@ -159,7 +163,7 @@ count_failures(Oid role, bool wait)
 }
 
 #define FIND_DUE(lock) \
-	"SELECT " SCHEDULE_COLUMNS ", s.owner, s.owner_name, s.cluster, m.name, " \
+	"SELECT " SCHEDULE_COLUMNS ", m.name, " \
 	"EXISTS (SELECT FROM dl.job j WHERE j.id = s.last_job AND j.state IN ('queued', 'running')) " \
 	"FROM dl.retraining s JOIN dl.registry_model m ON m.id = s.model_id " \
 	"WHERE s.next_run <= $1 AND " OF_ROLE " ORDER BY s.next_run, s.model_id FOR UPDATE OF s " lock
@@ -178,13 +182,10 @@ find_due(const DlRegistrySection *section, Oid role, bool wait, TimestampTz now,
 	{
 		HeapTuple	tuple = SPI_tuptable->vals[i];
 		bool		null;
-		Oid			owner = DatumGetObjectId(column(tuple, SCHEDULE_COLUMN_COUNT + 1, &null));
-		char	   *name = SPI_getvalue(tuple, SPI_tuptable->tupdesc, SCHEDULE_COLUMN_COUNT + 2);
 
 		take_schedule(tuple, &due[i].schedule);
-		due[i].owner = dl_registry_role(owner, name, DatumGetInt64(column(tuple, SCHEDULE_COLUMN_COUNT + 3, &null)));
-		due[i].model = TextDatumGetCString(column(tuple, SCHEDULE_COLUMN_COUNT + 4, &null));
-		due[i].busy = DatumGetBool(column(tuple, SCHEDULE_COLUMN_COUNT + 5, &null));
+		due[i].model = TextDatumGetCString(column(tuple, SCHEDULE_COLUMN_COUNT + 1, &null));
+		due[i].busy = DatumGetBool(column(tuple, SCHEDULE_COLUMN_COUNT + 2, &null));
 	}
 	MemoryContextSwitchTo(old);
 	return due;
@@ -216,11 +217,66 @@ submit(const Due *due, TimestampTz now)
 {
 	DlJobNew	job = {
 		.kind = DL_JOB_RETRAIN, .model = due->model, .arguments = due->schedule.arguments, .settings = due->schedule.settings,
-		.requested_by = "schedule", .owner = due->owner, .not_before = DT_NOBEGIN,
+		.requested_by = "schedule", .owner = due->schedule.owner, .not_before = DT_NOBEGIN,
 	};
 	int64		id = dl_job_add(&job);
 
 	dl_retraining_ran(due->schedule.model_id, id, now);
+	return id;
+}
+
+/* 0: there is nothing to submit this time. */
+static int64
+take_turn(const Due *due, TimestampTz now)
+{
+	const DlRetraining *s = &due->schedule;
+	bool		missed = !s->catch_up && now - s->next_run > MISSED_AFTER;
+
+	advance(s, now);
+	return due->busy || missed || !OidIsValid(s->owner) ? 0 : submit(due, now);
+}
+
+static void
+put_off(const Due *due, const ErrorData *error, TimestampTz now)
+{
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+		ReThrowError(unconstify(ErrorData *, error));
+	DL_REGISTRY_RUN("UPDATE dl.retraining SET next_run = $2::pg_catalog.timestamptz + interval '1 hour', failures = failures + 1 "
+					"WHERE model_id = $1",
+					SPI_OK_UPDATE, DL_ARG_INT8(due->schedule.model_id), ARG_TIME(now));
+	ereport(WARNING,
+			(errcode(error->sqlerrcode),
+			 errmsg("the schedule of model \"%s\" is put off for an hour: %s", due->model, error->message)));
+}
+
+/* A schedule that fails, as one whose time zone is not known here, does not keep others from their turn. */
+static int64
+take_turn_apart(const Due *due, TimestampTz now)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
+	volatile int64 id = 0;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		id = take_turn(due, now);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	if (error != NULL)
+		put_off(due, error, now);
 	return id;
 }
 
@@ -239,14 +295,12 @@ dl_schedules_submit(Oid role, bool wait, TimestampTz now, int *count, TimestampT
 	*count = 0;
 	for (int i = 0; i < due_count; i++)
 	{
-		const DlRetraining *s = &due[i].schedule;
-		bool		missed = !s->catch_up && now - s->next_run > MISSED_AFTER;
+		int64		id = take_turn_apart(&due[i], now);
 
-		advance(s, now);
-		if (due[i].busy || missed || !OidIsValid(due[i].owner))
+		if (id == 0)
 			continue;
 		jobs[*count].model = due[i].model;
-		jobs[(*count)++].id = submit(&due[i], now);
+		jobs[(*count)++].id = id;
 	}
 	*next = next_of_all();
 	dl_registry_leave(&section);

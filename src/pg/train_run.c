@@ -98,9 +98,13 @@ seconds_since(instr_time start)
 void
 dl_train_run_begin(DlTrainRun *run)
 {
+	int64		model_id;
+
 	INSTR_TIME_SET_CURRENT(run->started);
 	dl_train_options_check(&run->options);
-	dl_registry_check_store(run->name);
+	model_id = dl_registry_check_store(run->name);
+	if (!run->asked)
+		run->model_id = model_id;
 	run->arena = dl_arena_for_context(CurrentMemoryContext, dl_setting_training_memory());
 	check_network(run);
 }
@@ -149,6 +153,7 @@ dl_train_run_store(DlTrainRun *run, DlRegistryStored *stored)
 	DlFitResult *fit = &run->result.fit;
 	DlRegistryNew new_version = {
 		.name = run->name,
+		.model_id = run->model_id,
 		.model = dl_model_cache_get(fit->bytes, fit->length, CurrentMemoryContext),
 		.bytes = fit->bytes,
 		.length = fit->length,

@@ -26,6 +26,8 @@ typedef struct DlTrainRun
 	bool		quiet;
 	int64		job;			/* 0: none */
 	const char *where;			/* dl.versions.trained_on; NULL: worker or session, as it comes */
+	bool		asked;			/* model_id is from when the training was asked for, earlier */
+	int64		model_id;		/* that name means, 0: none yet; of the beginning, unless asked */
 	DlTrainOptions options;
 
 	DlProgressSlot *slot;

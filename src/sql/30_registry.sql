@@ -43,11 +43,14 @@ CREATE TABLE dl.registry_version (
 	held_out bigint NOT NULL,
 	seconds double precision,
 	trained_on text NOT NULL,
+	created_by_role oid NOT NULL,
+	cluster bigint NOT NULL,
 	CONSTRAINT registry_version_pkey PRIMARY KEY (model_id, version)
 );
 COMMENT ON TABLE dl.registry_version IS 'versions of models; dl.versions shows them';
 COMMENT ON COLUMN dl.registry_version.digest IS 'of the bytes (dl_model_digest() in src/pg/model_cache.h)';
 COMMENT ON COLUMN dl.registry_version.held_out IS 'hash of the rows that value was measured on: equal means comparable';
+COMMENT ON COLUMN dl.registry_version.created_by_role IS 'created_by, as it is in the cluster of that system identifier; elsewhere the name counts';
 
 CREATE TABLE dl.registry_chunk (
 	model_id bigint NOT NULL,

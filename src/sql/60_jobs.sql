@@ -38,7 +38,7 @@ ALTER SEQUENCE dl.job_id OWNED BY dl.job.id;
 CREATE INDEX job_queue ON dl.job (priority DESC, id) WHERE state IN ('queued', 'running');
 COMMENT ON TABLE dl.job IS 'background jobs; dl.jobs shows them';
 COMMENT ON COLUMN dl.job.state IS 'a job that is running has a worker that holds its lock; one without is interrupted';
-COMMENT ON COLUMN dl.job.arguments IS 'of dl.train: query, target, quiet, options';
+COMMENT ON COLUMN dl.job.arguments IS 'of dl.train: query, target, quiet, options; model_id: the model that the name meant, 0 for none';
 COMMENT ON COLUMN dl.job.settings IS 'of the session that submitted it; the worker sets them';
 COMMENT ON COLUMN dl.job.cluster IS 'system identifier of the cluster where the oid of the owner has its meaning; elsewhere the name has';
 COMMENT ON COLUMN dl.job.interruptions IS 'since it was submitted or retried; after more than deep_learning.job_restarts it is not started again';

@@ -73,6 +73,6 @@ COMMENT ON COLUMN dl.schedules.owner IS 'the role whose rights the jobs have; NU
 COMMENT ON COLUMN dl.schedules.next_run IS 'after a failure the time of the next try, otherwise the next regular time';
 COMMENT ON COLUMN dl.schedules.last_run IS 'when last_job was submitted';
 COMMENT ON COLUMN dl.schedules.last_state IS 'of last_job, as dl.jobs has it';
-COMMENT ON COLUMN dl.schedules.last_message IS 'of last_job: what it did, or why it failed';
+COMMENT ON COLUMN dl.schedules.last_message IS 'of last_job, where it has the rights of owner: what it did, or why it failed';
 COMMENT ON COLUMN dl.schedules.failures IS 'how often it has failed in a row';
 GRANT SELECT ON dl.schedules TO PUBLIC;
