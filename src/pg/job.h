@@ -44,6 +44,9 @@
 /* Conditional, until the process ends or release; false when somebody else has it.  In a transaction. */
 extern bool dl_job_lock(int64 id);
 extern void dl_job_unlock(int64 id);
+
+/* To the end of the transaction, beside the other, by the process that has that: what pg_advisory_unlock_all() does not release. */
+extern void dl_job_lock_transaction(int64 id);
 extern bool dl_scheduler_lock(void);
 
 /* Held to the end of a transaction by whoever puts jobs into the queue: no scheduler leaves meanwhile. */
@@ -203,7 +206,7 @@ typedef struct DlQueuedJob
 
 typedef struct DlJobQueue
 {
-	int			count;			/* of queued jobs, at most DL_QUEUE_LOOK of them, in the order that they are to start */
+	int			count;			/* of queued jobs, in the order that they are to start; of more than DL_QUEUE_LOOK the first of each role */
 	DlQueuedJob *queued;
 	int			running_count;
 	int64	   *running;

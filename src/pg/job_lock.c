@@ -4,8 +4,9 @@
  *
  * They are locks on objects of classes that no catalog has, so nobody can take one by SQL; pg_locks shows them as locktype
  * "object".  Their method is that of advisory locks, because an abort leaves these alone, and the end of
- * a process releases them.  A job's own query can let go of its worker's lock by pg_advisory_unlock_all(): the worker takes
- * it again, and where another worker was faster, the number of the attempt tells them apart.
+ * a process releases them.  A job's own query can let go of its worker's lock by pg_advisory_unlock_all(), but not
+ * of the same lock that the transaction holds in which the query runs: so it is a job that runs all the while.  Before and after the
+ * commit the worker takes its own again; where another worker was faster, the number of the attempt tells them apart.
  *
  * Order: start before job; queue before scheduler's release.  None is waited for but start, which is held for microseconds, and
  * queue, against which a scheduler holds it as briefly.
@@ -50,6 +51,14 @@ bool
 dl_job_lock(int64 id)
 {
 	return lock_session(tag_of(MyDatabaseId, CLASS_JOB, id), false);
+}
+
+void
+dl_job_lock_transaction(int64 id)
+{
+	LOCKTAG		tag = tag_of(MyDatabaseId, CLASS_JOB, id);
+
+	(void) LockAcquire(&tag, ExclusiveLock, false, true);
 }
 
 void

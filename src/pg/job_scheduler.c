@@ -287,11 +287,14 @@ look_at_queue(void)
 	return queue.running_count + started_count > 0 ? LOOK_AGAIN_MS : wait;
 }
 
+/* Whatever the database's defaults are, it writes, and waits for nobody's snapshot. */
 static void
 begin(void)
 {
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
+	XactIsoLevel = XACT_READ_COMMITTED;
+	XactReadOnly = false;
 	PushActiveSnapshot(GetTransactionSnapshot());
 }
 

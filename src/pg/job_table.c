@@ -339,6 +339,27 @@ take_queued(HeapTuple tuple, MemoryContext context, DlQueuedJob *job)
 	job->waiting_for = reason == NULL ? NULL : MemoryContextStrdup(context, reason);
 }
 
+#define QUEUE_COLUMNS "id, owner, owner_name, cluster, not_before, attempts, waiting_for"
+
+/*
+ * Gives the number of rows.  Where there are more than can be looked at, nobody's jobs, however many and of whatever priority,
+ * hide those of other roles; and what waits for its time hides nothing.
+ */
+static int
+select_queued(void)
+{
+	int			count = (int) DL_REGISTRY_RUN("SELECT " QUEUE_COLUMNS " FROM dl.job WHERE state = 'queued' ORDER BY priority DESC, id LIMIT $1",
+											  SPI_OK_SELECT, DL_ARG_INT4(DL_QUEUE_LOOK));
+
+	if (count < DL_QUEUE_LOOK)
+		return count;
+	return (int) DL_REGISTRY_RUN("SELECT " QUEUE_COLUMNS " FROM (SELECT *, row_number() OVER (PARTITION BY cluster, owner "
+								 "ORDER BY COALESCE(not_before > clock_timestamp(), false), priority DESC, id) AS place "
+								 "FROM dl.job WHERE state = 'queued' ORDER BY place, priority DESC, id LIMIT $1) AS j "
+								 "ORDER BY priority DESC, id",
+								 SPI_OK_SELECT, DL_ARG_INT4(DL_QUEUE_LOOK));
+}
+
 void
 dl_job_queue(DlJobQueue *queue)
 {
@@ -352,9 +373,7 @@ dl_job_queue(DlJobQueue *queue)
 	for (int i = 0; i < queue->running_count; i++)
 		queue->running[i] = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &null));
 
-	queue->count = (int) DL_REGISTRY_RUN("SELECT id, owner, owner_name, cluster, not_before, attempts, waiting_for FROM dl.job "
-										 "WHERE state = 'queued' ORDER BY priority DESC, id LIMIT $1",
-										 SPI_OK_SELECT, DL_ARG_INT4(DL_QUEUE_LOOK));
+	queue->count = select_queued();
 	queue->queued = MemoryContextAlloc(memory, sizeof(DlQueuedJob) * (Size) Max(queue->count, 1));
 	for (int i = 0; i < queue->count; i++)
 		take_queued(SPI_tuptable->vals[i], memory, &queue->queued[i]);

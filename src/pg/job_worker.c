@@ -293,6 +293,10 @@ take_arguments(DlTrainRun *train)
 	train->query = argument_text("query");
 	train->target = argument_text("target");
 	train->quiet = value != NULL && value->type == jbvBool && value->val.boolean;
+	value = getKeyJsonValueFromContainer(&arguments->root, "model_id", 8, &buffer);
+	train->asked = value != NULL && value->type == jbvNumeric;
+	if (train->asked)
+		train->model_id = DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(value->val.numeric)));
 	train->job = current->job.id;
 	train->where = "job";
 	dl_train_options_init(&train->options);
@@ -326,6 +330,7 @@ read_rows(DlTrainRun *train)
 	pgstat_report_activity(STATE_RUNNING, psprintf("job " INT64_FORMAT ": reading rows for model \"%s\"", current->job.id,
 												   current->job.model));
 	begin();
+	dl_job_lock_transaction(current->job.id);
 	dl_job_apply_settings(current->job.settings);
 	wanted = take_task(train);
 	if (wanted)
@@ -333,11 +338,13 @@ read_rows(DlTrainRun *train)
 		dl_train_run_begin(train);
 		dl_train_run_read(train, false);
 	}
+	/* the query may have let go of it */
+	(void) dl_job_lock(current->job.id);
 	end();
 	if (!wanted)
 		return false;
 
-	/* the query may have let go of it */
+	/* what ran at the commit may have, too */
 	begin();
 	if (!dl_job_lock(current->job.id))
 		end_as_unwanted();
