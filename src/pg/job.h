@@ -155,8 +155,8 @@ extern bool dl_job_end(int64 id, int attempt, const DlJobEnd *end);
 /* queued -> an end, where no other transaction is about to change it. */
 extern bool dl_job_end_queued(int64 id, const DlJobEnd *end);
 
-/* running -> queued, or interrupted after too many attempts.  The caller has its lock. */
-extern void dl_job_interrupted(int64 id);
+/* running -> queued, or interrupted after too many attempts; false where another transaction is about to change it.  The caller has its lock. */
+extern bool dl_job_interrupted(int64 id);
 
 /* ended -> queued. */
 extern void dl_job_requeue(int64 id);

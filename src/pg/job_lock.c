@@ -119,6 +119,29 @@ role_of(int pid)
 	return process == NULL ? InvalidOid : process->roleId;
 }
 
+static bool
+is_scheduler(const DlJobHolders *holders, const DlJobHolder *holder)
+{
+	for (int i = 0; i < holders->count; i++)
+		if (holders->holders[i].id == 0 && holders->holders[i].pid == holder->pid)
+			return true;
+	return false;
+}
+
+/* A scheduler has the lock of a job that it puts back into the queue; it is not the worker of that job, and not to be cancelled for it. */
+static void
+forget_scheduler_jobs(DlJobHolders *result)
+{
+	DlJobHolders all = *result;
+
+	result->count = 0;
+	result->holders = palloc(sizeof(DlJobHolder) * (Size) Max(all.count, 1));
+	for (int i = 0; i < all.count; i++)
+		if (all.holders[i].id == 0 || !is_scheduler(&all, &all.holders[i]))
+			result->holders[result->count++] = all.holders[i];
+	pfree(all.holders);
+}
+
 void
 dl_job_holders(DlJobHolders *result)
 {
@@ -141,6 +164,7 @@ dl_job_holders(DlJobHolders *result)
 		holder->role = role_of(lock->pid);
 		result->count++;
 	}
+	forget_scheduler_jobs(result);
 }
 
 int

@@ -146,7 +146,7 @@ look_at_started(const DlJobQueue *queue, bool full)
 	started_count = kept;
 }
 
-/* A job that is running, but whose lock is free, has lost its worker.  True when there was one. */
+/* A job that is running, but whose lock is free, has lost its worker.  True when one was put back. */
 static bool
 recover_lost(const DlJobQueue *queue, const DlJobHolders *holders)
 {
@@ -158,9 +158,8 @@ recover_lost(const DlJobQueue *queue, const DlJobHolders *holders)
 
 		if (dl_job_holder_pid(holders, id) != 0 || !dl_job_lock(id))
 			continue;
-		dl_job_interrupted(id);
+		any = dl_job_interrupted(id) || any;
 		dl_job_unlock(id);
-		any = true;
 	}
 	return any;
 }
@@ -270,8 +269,9 @@ look_at_queue(void)
 	wait = until(next_schedule);
 	dl_job_holders(&holders);
 	dl_job_queue(&queue);
+	/* a worker has to find it in the queue, so this is committed first */
 	if (recover_lost(&queue, &holders))
-		dl_job_queue(&queue);
+		return 0;
 	look_at_started(&queue, dl_jobs_running(&holders, InvalidOid) >= dl_setting_max_jobs());
 	for (int i = 0; i < queue.count; i++)
 	{

@@ -230,21 +230,23 @@ dl_job_end_queued(int64 id, const DlJobEnd *end)
 				   end);
 }
 
-void
+bool
 dl_job_interrupted(int64 id)
 {
 	DlRegistrySection section;
 	int			most = dl_setting_job_restarts();
+	bool		found;
 
 	dl_registry_enter(&section, "a job");
-	if (DL_REGISTRY_RUN("UPDATE dl.job SET interruptions = interruptions + 1, "
-						"state = CASE WHEN interruptions < $2 THEN 'queued' ELSE 'interrupted' END, "
-						"ended_at = CASE WHEN interruptions < $2 THEN NULL ELSE pg_catalog.clock_timestamp() END, "
-						"message = CASE WHEN interruptions < $2 THEN NULL ELSE 'the worker was lost too often' END, "
-						"hint = CASE WHEN interruptions < $2 THEN NULL ELSE 'dl.retry starts the job again.' END "
-						"WHERE id = (SELECT id FROM dl.job WHERE id = $1 AND state = 'running' FOR UPDATE SKIP LOCKED) "
-						"RETURNING state, interruptions",
-						SPI_OK_UPDATE_RETURNING, DL_ARG_INT8(id), DL_ARG_INT4(most)) == 1)
+	found = DL_REGISTRY_RUN("UPDATE dl.job SET interruptions = interruptions + 1, "
+							"state = CASE WHEN interruptions < $2 THEN 'queued' ELSE 'interrupted' END, "
+							"ended_at = CASE WHEN interruptions < $2 THEN NULL ELSE pg_catalog.clock_timestamp() END, "
+							"message = CASE WHEN interruptions < $2 THEN NULL ELSE 'the worker was lost too often' END, "
+							"hint = CASE WHEN interruptions < $2 THEN NULL ELSE 'dl.retry starts the job again.' END "
+							"WHERE id = (SELECT id FROM dl.job WHERE id = $1 AND state = 'running' FOR UPDATE SKIP LOCKED) "
+							"RETURNING state, interruptions",
+							SPI_OK_UPDATE_RETURNING, DL_ARG_INT8(id), DL_ARG_INT4(most)) == 1;
+	if (found)
 	{
 		char	   *state = text_column(1);
 
@@ -253,6 +255,7 @@ dl_job_interrupted(int64 id)
 		notify(id, state);
 	}
 	dl_registry_leave(&section);
+	return found;
 }
 
 void

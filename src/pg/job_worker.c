@@ -490,6 +490,9 @@ run_job(void)
 	error_context_stack = &callback;
 	PG_TRY();
 	{
+		/* a cancel that came while the job was claimed is for the job */
+		RESUME_CANCEL_INTERRUPTS();
+		CHECK_FOR_INTERRUPTS();
 		if (strcmp(current->job.kind, "train") != 0 && strcmp(current->job.kind, DL_JOB_RETRAIN) != 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -519,6 +522,8 @@ dl_job_main(Datum argument)
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGINT, StatementCancelHandler);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	/* until there is a job that can end as cancelled */
+	HOLD_CANCEL_INTERRUPTS();
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(start.database, start.role, 0);
 	snprintf(name, sizeof(name), "deep_learning job " INT64_FORMAT, start.id);

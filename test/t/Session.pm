@@ -11,10 +11,12 @@ use Time::HiRes qw(sleep time);
 sub new
 {
 	my ($class, $node, $database, $user) = @_;
-	my $self = bless { in => '', out => '', err => '', asked => 0 }, $class;
+	# of one statement
+	my $timer = IPC::Run::timeout(120);
+	my $self = bless { in => '', out => '', err => '', asked => 0, timer => $timer }, $class;
 	my @command = ('psql', '-X', '-q', '-A', '-t', '-d', $node->connstr($database // 'postgres'));
 	push @command, '-U', $user if defined $user;
-	$self->{run} = IPC::Run::start(\@command, '<', \$self->{in}, '>', \$self->{out}, '2>', \$self->{err}, IPC::Run::timeout(120));
+	$self->{run} = IPC::Run::start(\@command, '<', \$self->{in}, '>', \$self->{out}, '2>', \$self->{err}, $timer);
 	$self->{pid} = $self->ask('SELECT pg_backend_pid()');
 	return $self;
 }
@@ -26,6 +28,7 @@ sub send
 {
 	my ($self, $sql) = @_;
 	$self->{asked}++;
+	$self->{timer}->start;
 	($self->{out}, $self->{err}) = ('', '');
 	$self->{in} .= "$sql;\n\\echo end of answer $self->{asked}\n\\warn end of errors $self->{asked}\n";
 	$self->{run}->pump_nb;
