@@ -158,6 +158,8 @@ Oid
 dl_registry_relation(void)
 {
 	listen();
+	/* a statement that trains for long has not heard of what was dropped and made again meanwhile */
+	AcceptInvalidationMessages();
 	if (resolved_at != generation || !OidIsValid(model_relation))
 	{
 		model_relation = relation_named("registry_model");

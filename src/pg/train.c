@@ -18,7 +18,9 @@
 #include "pg/train_arguments.h"
 #include "pg/train_run.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(dl_sql_train);
 
@@ -46,6 +48,17 @@ result_row(FunctionCallInfo fcinfo, const DlTrainRun *run, const DlRegistryStore
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc), values, nulls));
 }
 
+/* DROP EXTENSION does not wait for functions that run. */
+static void
+check_extension(FunctionCallInfo fcinfo, const DlTrainRun *run)
+{
+	AcceptInvalidationMessages();
+	if (!SearchSysCacheExists1(PROCOID, ObjectIdGetDatum(fcinfo->flinfo->fn_oid)))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("model \"%s\" is not stored, because the extension was dropped while it was trained", run->name)));
+}
+
 Datum
 dl_sql_train(PG_FUNCTION_ARGS)
 {
@@ -62,6 +75,7 @@ dl_sql_train(PG_FUNCTION_ARGS)
 	dl_train_run_begin(run);
 	dl_train_run_read(run, true);
 	dl_train_run_compute(run, NULL);
+	check_extension(fcinfo, run);
 	dl_train_run_store(run, &stored);
 	MemoryContextSwitchTo(old);
 	result = result_row(fcinfo, run, &stored);

@@ -5,6 +5,7 @@
 #include "pg/train_run.h"
 
 #include "common/hashfn.h"
+#include "miscadmin.h"
 #include "pg/bridge.h"
 #include "pg/compat.h"
 #include "pg/model_cache.h"
@@ -12,7 +13,9 @@
 #include "pg/row_encoder.h"
 #include "pg/settings.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 
 /* A mistake in the network should not cost the reading of a million rows. */
 static void
@@ -166,6 +169,11 @@ dl_train_run_store(DlTrainRun *run, DlRegistryStored *stored)
 	};
 
 	dl_progress_storing(run->slot);
+	AcceptInvalidationMessages();
+	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(GetUserId())))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("model \"%s\" is not stored, because the role that trained it was dropped", run->name)));
 	dl_registry_store(&new_version, stored);
 	if (!run->quiet && stored->version > 1)
 		ereport(NOTICE,
