@@ -200,7 +200,7 @@ help:
 	@echo 'make setup        install the Debian packages that are missing'
 	@echo 'make demo         set up, build, install, and show it at work on a throw-away server'
 	@echo 'make test         all tests (CI); "test/run.sh STAGE..." runs some of them'
-	@echo 'make test-long    what takes longer: millions of executions of each fuzz target, test/long'
+	@echo 'make test-long    what takes longer (40 minutes and more): fuzzing, a thousand cancels, 300 kill -9, test/long'
 	@echo 'make unit         unit tests of the library under ASan and UBSan, kernels also as shipped'
 	@echo 'make fuzz         each fuzz target for FUZZ_SECONDS (60)'
 	@echo 'make coverage     lines of the validators of src/format that the fuzz corpus reaches'

@@ -8,7 +8,7 @@
 shopt -s nullglob
 
 stages=(build unit lint regress regress_preloaded regress_modes pgtap isolation tap docs fuzz coverage cuda)
-long_stages=(build clang fuzz_long mix_long scripts_long)
+long_stages=(build clang fuzz_long mix_long cancel_long kill_long scripts_long)
 
 server=test/server.sh
 preload=shared_preload_libraries=deep_learning
@@ -135,8 +135,9 @@ tap()
 		cd "$copy/test"
 		as_server_user env TESTDIR="$copy/test" TESTDATADIR="$copy/test/tmp_check" TESTLOGDIR="$copy/test/tmp_check/log" \
 			PG_REGRESS="$pgxs/test/regress/pg_regress" PATH="$(pg_bindir):$PATH" PGPORT=65432 \
-			DL_EXAMPLES="$copy/examples" DL_MIX_SECONDS="${DL_MIX_SECONDS:-}" \
-			prove -I "$pgxs/test/perl" -I "$copy/test/t" -j2 --timer "${files[@]#test/}"
+			DL_EXAMPLES="$copy/examples" DL_MIX_SECONDS="${DL_MIX_SECONDS:-}" DL_CANCELS="${DL_CANCELS:-}" \
+			DL_KILLS="${DL_KILLS:-}" DL_SEED="${DL_SEED:-}" \
+			prove -I "$pgxs/test/perl" -I "$copy/test/t" -j"${TAP_JOBS:-2}" --timer "${files[@]#test/}"
 	) >"$copy/output" 2>&1 || status=$?
 	cat "$copy/output"
 	for file in $(sed -n 's/^t\/\([^ ]*\)\.pl *(Wstat.*/\1/p' "$copy/output"); do
@@ -158,6 +159,18 @@ stage_tap()
 stage_mix_long()
 {
 	DL_MIX_SECONDS=${DL_MIX_SECONDS:-600} tap test/t/010_score_mix.pl
+}
+
+# A thousand of each kind of cancel and terminate, and what is dropped or shut down; on a machine that does nothing else, for it asserts times.
+stage_cancel_long()
+{
+	TAP_JOBS=1 DL_CANCELS=${DL_CANCELS:-1000} tap test/t/015_interrupt.pl test/t/017_drop.pl
+}
+
+# Three hundred kill -9 under load.
+stage_kill_long()
+{
+	DL_KILLS=${DL_KILLS:-300} tap test/t/016_kill.pl
 }
 
 stage_docs()
