@@ -15,11 +15,11 @@ srand(1);
 my $node = new_server('cancel', max_connections => 30, shared_buffers => '64MB');
 make_rows($node, 'small', 20000);
 
-# A query that hands out its rows slowly, so that the training is still reading.
+# A query that hands out its rows slowly, from the first on, so that the training is still reading.
 $node->safe_psql('postgres', q(
 	CREATE FUNCTION slowly(i integer) RETURNS real LANGUAGE plpgsql VOLATILE AS
 	$$ BEGIN IF i % 50 = 0 THEN PERFORM pg_sleep(0.002); END IF; RETURN sin(i); END; $$;
-	CREATE VIEW slow AS SELECT slowly(i) AS a, i::real / 7 AS b, cos(i) AS y FROM generate_series(1, 10000000) AS i));
+	CREATE VIEW slow AS SELECT slowly(i) AS a, i::real / 7 AS b, cos(i) AS y FROM (SELECT generate_series(1, 10000000) AS i) AS s));
 
 my $running = "query LIKE '%endless%' AND backend_type = 'client backend' AND state = 'active' AND pid <> pg_backend_pid()";
 
