@@ -170,7 +170,7 @@ stage_cancel_long()
 # Three hundred kill -9 under load.
 stage_kill_long()
 {
-	DL_KILLS=${DL_KILLS:-300} tap test/t/016_kill.pl
+	DL_KILLS=${DL_KILLS:-300} tap test/t/018_kill.pl
 }
 
 stage_docs()
