@@ -36,6 +36,7 @@ struct DlTargetMeans
 	DlArena    *arena;
 	const DlPreparation *preparation;
 	int32_t		means;
+	bool		wanted;			/* whatever the rows say */
 	int32_t		table_count;
 	Table	   *tables;
 	int64_t		rows;
@@ -60,7 +61,7 @@ table_bytes(int64_t levels, int32_t means, size_t *bytes)
 
 DlStatus
 dl_target_means_create(DlArena *arena, const DlPreparation *preparation, int32_t means, int32_t least_levels,
-					   size_t memory, DlTargetMeans **result, DlError *error)
+					   const bool *wanted, size_t memory, DlTargetMeans **result, DlError *error)
 {
 	DlTargetMeans *m;
 
@@ -70,6 +71,7 @@ dl_target_means_create(DlArena *arena, const DlPreparation *preparation, int32_t
 	m->arena = arena;
 	m->preparation = preparation;
 	m->means = means;
+	m->wanted = wanted != NULL;
 	for (int32_t i = 0; i < preparation->category_count && means > 0; i++)
 	{
 		Table	   *table = &m->tables[m->table_count];
@@ -78,7 +80,9 @@ dl_target_means_create(DlArena *arena, const DlPreparation *preparation, int32_t
 
 		table->category = i;
 		table->levels = (int64_t) preparation->categories[i].levels + 1;
-		if (preparation->categories[i].one_hot || preparation->categories[i].levels < least_levels || !table_bytes(table->levels, means, &bytes) || bytes > memory)
+		if (preparation->categories[i].one_hot ||
+			(wanted != NULL ? !wanted[i] : preparation->categories[i].levels < least_levels) ||
+			!table_bytes(table->levels, means, &bytes) || bytes > memory)
 			continue;
 		memory -= bytes;
 		DL_TRY(dl_arena_calloc(arena, cells * (size_t) means, sizeof(double), &table->sums, error));
@@ -298,7 +302,7 @@ finish_table(const DlTargetMeans *m, const Table *table, DlArena *arena, DlArena
 			 const atomic_int *cancel, DlCategoryInput *category, float **fold_values, DlError *error)
 {
 	size_t		cells = (size_t) table->levels * ((size_t) m->means + 1);
-	bool		explained = false;
+	bool		explained = m->wanted;
 	double	   *priors;
 	float	   *values[DL_TARGET_FOLDS + 1];
 	Share	   *shares;

@@ -27,10 +27,11 @@ typedef struct DlTargetMeans DlTargetMeans;
 
 /*
  * Sums of so many means for the embedded categories of preparation with least_levels or more; a category whose sums do not fit into
- * what is left of memory bytes goes without.  arena is needed until dl_target_means_finish() is done.
+ * what is left of memory bytes goes without.  wanted: which categories have them, whatever the rows say; NULL: those to which all of the above applies.  arena is needed until dl_target_means_finish() is done.
  */
 extern DlStatus dl_target_means_create(DlArena *arena, const DlPreparation *preparation, int32_t means,
-									   int32_t least_levels, size_t memory, DlTargetMeans **result, DlError *error);
+									   int32_t least_levels, const bool *wanted, size_t memory, DlTargetMeans **result,
+									   DlError *error);
 
 /* One training row: its features, its fold, its means' values. */
 extern void dl_target_means_add(DlTargetMeans *means, const uint32_t *features, int fold, const double *values,

@@ -17,6 +17,7 @@
 #include "model/fit_internal.h"
 #include "model/fit_folds.h"
 #include "model/fit_members.h"
+#include "model/fit_start.h"
 #include "model/fit_trials.h"
 
 typedef struct Fit
@@ -39,6 +40,7 @@ typedef struct Fit
 	bool		folds_wanted;
 	bool		has_selection;
 	DlFitFolds	folds;
+	DlFitStart	start;
 } Fit;
 
 static DlStatus
@@ -154,6 +156,57 @@ fit_preparation(Fit *fit, DlError *error)
 							  &fit->model->preparation, error);
 }
 
+/*
+ * What the networks are given, and which they are.  Where it turns out that none of them can begin with
+ * the weights of the start, all is as the rows alone have it.
+ */
+static DlStatus
+plan(Fit *fit, DlError *error)
+{
+	const DlFitRequest *r = fit->request;
+	DlFitSource *training = &fit->sources[DL_PART_TRAIN];
+	int64_t		rows = fit->split.count[DL_PART_TRAIN];
+
+	do
+	{
+		training->folds = NULL;
+		if (fit->choice.target_means)
+			DL_TRY(dl_fit_target_means(fit->scratch, fit->model, training,
+									   fit->log_target.log ? &fit->log_target : &fit->target, fit->class_rows,
+									   &fit->choice, fit->start.model, fit->host->cancel, error));
+		if (r->options.network == NULL && r->task != DL_TASK_REGRESSION && rows <= DL_FIT_NEIGHBOURS_ROWS)
+			DL_TRY(dl_fit_repeats(fit->scratch, training, fit->host->cancel, &fit->choice.repeats, error));
+		fit->model->network_count = fit->choice.trial_count = 0;
+		DL_TRY(dl_fit_plan(fit->scratch, r, rows, fit->log_target.log, fit->model, &fit->choice, error));
+		DL_TRY(dl_fit_start_match(&fit->start, fit->model, &fit->choice, error));
+	} while (dl_fit_start_gives_up(&fit->start, fit->model));
+	return DL_OK;
+}
+
+/* Where a warm start was asked for: what became of it. */
+static void
+tell_start(Fit *fit)
+{
+	DlFitStart *start = &fit->start;
+	char		message[128];
+
+	if (!start->asked)
+		return;
+	fit->choice.weights = start->line;
+	if (start->model != NULL)
+	{
+		snprintf(start->line, sizeof(start->line), "%d of %d networks begin%s with those of version %d", start->networks,
+				 fit->choice.trial_count, start->networks == 1 ? "s" : "", start->version);
+		return;
+	}
+	snprintf(start->line, sizeof(start->line), "of the networks' own, not of a version before: %s", start->why_not);
+	if (start->version == 0)
+		return;
+	snprintf(message, sizeof(message), "training begins afresh, not with the weights of version %d", start->version);
+	snprintf(start->line, sizeof(start->line), "of the networks' own, not of version %d: %s", start->version, start->why_not);
+	notice(fit, DL_FIT_NOTICE, message, start->why_not);
+}
+
 /* How each trial's targets are scaled. */
 static DlStatus
 scale_targets(Fit *fit, DlError *error)
@@ -164,6 +217,8 @@ scale_targets(Fit *fit, DlError *error)
 	{
 		DlFitTrial *trial = &fit->choice.trials[i];
 
+		if (trial->start != NULL)
+			continue;
 		trial->target = trial->log_target ? fit->log_target : fit->target;
 		if (!trial->log_target)
 			continue;
@@ -256,7 +311,7 @@ train(Fit *fit, DlError *error)
 		.threads = fit->threads, .host = fit->host,
 		.in_memory = dl_dataset_in_memory(fit->dataset), .trial_count = fit->choice.trial_count,
 		.trials = fit->choice.trials, .arena = fit->scratch,
-		.memory = dl_fit_memory(fit->request),
+		.memory = dl_fit_memory(fit->request), .start = &fit->start,
 	};
 	DlFitJudging judging = {
 		.scratch = fit->scratch, .request = fit->request, .folds = &fit->folds, .choice = &fit->choice, .model = model,
@@ -323,26 +378,6 @@ fill_record(Fit *fit)
 	record->metric_part = part_names[measured_part(fit)];
 }
 
-static bool
-same_labels(const DlVocabulary *a, const DlVocabulary *b)
-{
-	if (a == NULL || b == NULL)
-		return a == b;
-	if (dl_vocabulary_size(a) != dl_vocabulary_size(b))
-		return false;
-	for (int32_t i = 0; i < dl_vocabulary_size(a); i++)
-	{
-		size_t		la;
-		size_t		lb;
-		const char *ta = dl_vocabulary_text(a, i, &la);
-		const char *tb = dl_vocabulary_text(b, i, &lb);
-
-		if (la != lb || memcmp(ta, tb, la) != 0)
-			return false;
-	}
-	return true;
-}
-
 /* The deployed model on the rows that the new one was measured on. */
 static DlStatus
 compare(Fit *fit, DlPart part, DlFitResult *result, DlError *error)
@@ -359,7 +394,7 @@ compare(Fit *fit, DlPart part, DlFitResult *result, DlError *error)
 	DL_TRY(dl_model_decode(fit->request->incumbent, (size_t) fit->request->incumbent_length, 0, &incumbent, error));
 	status = DL_OK;
 	if (incumbent->task == fit->model->task && incumbent->outputs == fit->model->outputs &&
-		same_labels(incumbent->labels, fit->model->labels))
+		dl_fit_same_labels(incumbent->labels, fit->model->labels))
 		status = dl_fit_feature_map(fit->scratch, fit->request, incumbent, &map, error);
 	if (status == DL_OK && map != NULL)
 		status = dl_fit_measure(fit->scratch, incumbent, &fit->choice.train, map, &fit->sources[part], fit->host->cancel,
@@ -421,20 +456,16 @@ run(Fit *fit, DlArena *arena, DlFitResult *result, DlError *error)
 	DL_TRY(dl_fit_choose_judges(fit->scratch, r, fit->dataset, &fit->split, &fit->folds_wanted, error));
 	DL_TRY(fill_model(fit, error));
 	DL_TRY(check_requests(fit, error));
+	DL_TRY(dl_fit_start_open(&fit->start, r, fit->model, dl_dataset_rows(fit->dataset), fit->folds_wanted, error));
 	DL_TRY(dl_fit_choose(r, fit->split.count[DL_PART_TRAIN], fit->split.count[DL_PART_VALIDATION] > 0,
 						 &fit->choice, error));
 	fit->choice.folds = fit->folds_wanted;
 	DL_TRY(weigh_classes(fit, error));
 	DL_TRY(fit_preparation(fit, error));
-	if (fit->choice.target_means)
-		DL_TRY(dl_fit_target_means(fit->scratch, fit->model, &fit->sources[DL_PART_TRAIN],
-								   fit->log_target.log ? &fit->log_target : &fit->target, fit->class_rows,
-								   &fit->choice, fit->host->cancel, error));
-	if (r->options.network == NULL && r->task != DL_TASK_REGRESSION &&
-		fit->split.count[DL_PART_TRAIN] <= DL_FIT_NEIGHBOURS_ROWS)
-		DL_TRY(dl_fit_repeats(fit->scratch, &fit->sources[DL_PART_TRAIN], fit->host->cancel, &fit->choice.repeats, error));
-	DL_TRY(dl_fit_plan(fit->scratch, r, fit->split.count[DL_PART_TRAIN], fit->log_target.log, fit->model, &fit->choice,
-					   error));
+	DL_TRY(dl_fit_start_prepare(&fit->start, fit->scratch, &fit->sources[DL_PART_TRAIN], fit->choice.preparation.scaling,
+								fit->host->cancel, fit->model, error));
+	DL_TRY(plan(fit, error));
+	tell_start(fit);
 	DL_TRY(dl_fit_explain(fit->scratch, r, fit->split.count[DL_PART_TRAIN], &fit->choice, error));
 	DL_TRY(scale_targets(fit, error));
 	DL_TRY(check_size(fit, error));
@@ -461,6 +492,7 @@ dl_fit(DlArena *arena, const DlFitRequest *request, DlDataset *dataset, const Dl
 		status = run(&fit, arena, result, error);
 	for (int i = 0; i < fit.choice.trial_count; i++)
 		dl_arena_destroy(fit.choice.trials[i].arena);
+	dl_fit_start_close(&fit.start);
 	dl_threads_destroy(fit.threads);
 	dl_arena_destroy(fit.scratch);
 	return status;

@@ -70,6 +70,7 @@ typedef struct DlFitOptions
 	int32_t		step_epochs;
 	int32_t		effort;			/* DlEffort */
 	int32_t		optimize;		/* DlOptimize */
+	int32_t		warm_start;		/* 1: begin with the weights of request->start, where that can be */
 	int32_t		threads;		/* 0: one a processor */
 	double		learning_rate;	/* 0: by a range test */
 	double		weight_decay;
@@ -133,6 +134,11 @@ typedef struct DlFitRequest
 	/* bytes of the model that is deployed under this name; NULL when none */
 	const void *incumbent;
 	int64_t		incumbent_length;
+
+	/* and of the version whose weights training is to begin with, perhaps the same; NULL: none */
+	const void *start;
+	int64_t		start_length;
+	int32_t		start_version;	/* for the record */
 } DlFitRequest;
 
 typedef enum DlFitNoticeLevel

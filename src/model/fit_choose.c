@@ -247,6 +247,8 @@ explain(const DlFitRequest *request, const DlFitChoice *choice, int64_t rows, Li
 
 	if (o->network == NULL)
 		add_line(lines, "networks: %s", networks_text(request, choice));
+	if (choice->weights != NULL)
+		add_line(lines, "weights: %s", choice->weights);
 	if (o->scaling == DL_UNSET)
 		add_line(lines, "scaling: %s, %s", dl_scaling_name(choice->preparation.scaling),
 				 o->network == NULL ? "to a normal distribution, which outliers do not move" : "the usual one for a network given by hand");

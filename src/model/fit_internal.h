@@ -17,6 +17,7 @@ typedef struct DlFitTrial
 	bool		log_target;
 	DlTrainSettings settings;	/* learning_rate becomes the one found, if it was 0 */
 	DlTargetScaling target;		/* regression */
+	const DlModelMember *start; /* whose weights it begins with (fit_start.h); NULL: with weights of its own */
 
 	/* filled by dl_fit_trials() */
 	bool		run;
@@ -46,6 +47,7 @@ typedef struct DlFitChoice
 	int			trial_count;
 	DlFitTrial *trials;
 	int			most_members;	/* trials (or variants) that may become members */
+	const char *weights;		/* of which the networks begin, in words; NULL: their own */
 	const char *why;			/* one line each, for the record */
 } DlFitChoice;
 
@@ -119,11 +121,11 @@ extern int dl_fit_fold(const uint32_t *record);
 /*
  * Target means of embedded categories (preparation_target.h): adds them to the model's preparation,
  * and to source, the training part, what prepares its rows.  target: of a regression, what means are taken of;
- * class_rows: of each class, or NULL without classes.
+ * class_rows: of each class, or NULL without classes.  start: whose categories have them, and means of the same classes; NULL: as the rows say.
  */
 extern DlStatus dl_fit_target_means(DlArena *scratch, DlModel *model, DlFitSource *source, const DlTargetScaling *target,
-									const int64_t *class_rows, const DlFitChoice *choice, const atomic_int *cancel,
-									DlError *error);
+									const int64_t *class_rows, const DlFitChoice *choice, const DlModel *start,
+									const atomic_int *cancel, DlError *error);
 
 /*
  * Calls visit for every record of the part in ascending order; position counts
@@ -239,6 +241,9 @@ extern DlStatus dl_fit_measure(DlArena *arena, const DlModel *model, const DlTra
  */
 extern DlStatus dl_fit_statistics(const DlFitSource *source, int64_t least, const atomic_int *cancel,
 								  DlModel *model, DlError *error);
+
+/* The same texts in the same order; NULL: none. */
+extern bool dl_fit_same_labels(const DlVocabulary *a, const DlVocabulary *b);
 
 /* *result is NULL when incumbent cannot be scored on the request's columns. */
 extern DlStatus dl_fit_feature_map(DlArena *arena, const DlFitRequest *request, const DlModel *incumbent,

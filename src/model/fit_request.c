@@ -140,6 +140,25 @@ columns(Packer *p, DlFitRequest *r)
 	}
 }
 
+/* Most often it is the incumbent. */
+static void
+start(Packer *p, DlFitRequest *r)
+{
+	bool		same = r->start == r->incumbent;
+
+	raw(p, &r->start_version, sizeof(r->start_version));
+	raw(p, &same, sizeof(same));
+	if (same)
+	{
+		r->start = r->incumbent;
+		r->start_length = r->incumbent_length;
+		return;
+	}
+	block(p, &r->start, &r->start_length);
+	if (!p->writing && r->start_length == 0)
+		r->start = NULL;
+}
+
 static void
 walk(Packer *p, DlFitRequest *r)
 {
@@ -172,6 +191,7 @@ walk(Packer *p, DlFitRequest *r)
 	block(p, &r->incumbent, &r->incumbent_length);
 	if (!p->writing && r->incumbent_length == 0)
 		r->incumbent = NULL;
+	start(p, r);
 }
 
 DlStatus
@@ -208,7 +228,7 @@ dl_fit_options_init(DlFitOptions *o)
 {
 	int32_t    *integers[] = {&o->loss, &o->optimizer, &o->schedule, &o->scaling, &o->class_weight, &o->epochs,
 		&o->batch_size, &o->early_stopping, &o->members, &o->one_hot, &o->one_hot_integers, &o->max_levels, &o->min_count,
-		&o->target_means, &o->anneal, &o->neighbours, &o->nesterov, &o->step_epochs, &o->effort, &o->optimize};
+		&o->target_means, &o->anneal, &o->nesterov, &o->step_epochs, &o->effort, &o->optimize, &o->neighbours, &o->warm_start};
 	double	   *reals[] = {&o->learning_rate, &o->weight_decay, &o->gradient_clip, &o->label_smoothing, &o->warm_up,
 		&o->momentum, &o->beta1, &o->beta2, &o->step_factor, &o->loss_parameter, &o->max_seconds,
 		&o->prediction_interval};

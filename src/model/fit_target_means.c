@@ -22,6 +22,19 @@ typedef struct Pass
 	int32_t		classes[MOST_CLASSES];	/* the class of each mean; multiclass */
 } Pass;
 
+/* The classes that the means of the start are of, in their order: its most frequent ones. */
+static bool
+take_classes(Pass *pass, const DlModel *start)
+{
+	const DlDistribution *target = &start->statistics.target;
+
+	pass->count = start->outputs < MOST_CLASSES ? start->outputs : MOST_CLASSES;
+	if (start->statistics.columns == NULL || !target->codes || target->count < pass->count)
+		return false;
+	memcpy(pass->classes, target->levels, (size_t) pass->count * sizeof(int32_t));
+	return true;
+}
+
 /* The most frequent classes, the first of equals first. */
 static void
 choose_classes(Pass *pass, const int64_t *class_rows, int32_t classes)
@@ -43,15 +56,32 @@ choose_classes(Pass *pass, const int64_t *class_rows, int32_t classes)
 	}
 }
 
-static void
-choose_means(Pass *pass, const int64_t *class_rows)
+/* False: what the start's means are of is not known. */
+static bool
+choose_means(Pass *pass, const int64_t *class_rows, const DlModel *start)
 {
 	const DlModel *model = pass->source->model;
 
+	if (model->task == DL_TASK_MULTICLASS && start != NULL)
+		return take_classes(pass, start);
 	if (model->task == DL_TASK_MULTICLASS)
 		choose_classes(pass, class_rows, model->outputs);
 	else
 		pass->count = model->outputs < MOST_TARGETS ? model->outputs : MOST_TARGETS;
+	return true;
+}
+
+/* Which categories of the start have them; those of the model are the same ones.  NULL without a start. */
+static DlStatus
+wanted_means(DlArena *scratch, const DlModel *start, bool **wanted, DlError *error)
+{
+	*wanted = NULL;
+	if (start == NULL)
+		return DL_OK;
+	DL_TRY(dl_arena_calloc(scratch, (size_t) start->preparation.category_count, sizeof(bool), wanted, error));
+	for (int32_t i = 0; i < start->preparation.category_count; i++)
+		(*wanted)[i] = start->preparation.categories[i].level_numbers > 0;
+	return DL_OK;
 }
 
 static double
@@ -87,21 +117,23 @@ add_row(void *context, int64_t position, const uint32_t *record, DlError *error)
 
 DlStatus
 dl_fit_target_means(DlArena *scratch, DlModel *model, DlFitSource *source, const DlTargetScaling *target,
-					const int64_t *class_rows, const DlFitChoice *choice, const atomic_int *cancel, DlError *error)
+					const int64_t *class_rows, const DlFitChoice *choice, const DlModel *start, const atomic_int *cancel,
+					DlError *error)
 {
 	Pass		pass = {.source = source, .target = target};
 	size_t		memory = (size_t) source->request->options.memory / 4;
 	DlPreparation *folds;
 	bool		found = false;
+	bool	   *wanted;
 	DlArena    *sums;
 	DlStatus	status;
 
-	if (model->preparation.embedded == 0)
+	if (model->preparation.embedded == 0 || !choose_means(&pass, class_rows, start))
 		return DL_OK;
-	choose_means(&pass, class_rows);
+	DL_TRY(wanted_means(scratch, start, &wanted, error));
 	DL_TRY(dl_arena_calloc(scratch, DL_TARGET_FOLDS, sizeof(DlPreparation), &folds, error));
 	DL_TRY(dl_arena_create(0, &sums, error));
-	status = dl_target_means_create(sums, &model->preparation, pass.count, choice->target_means_levels,
+	status = dl_target_means_create(sums, &model->preparation, pass.count, choice->target_means_levels, wanted,
 									memory < LEAST_MEMORY ? LEAST_MEMORY : memory, &pass.means, error);
 	if (status == DL_OK)
 		status = dl_fit_visit(source, cancel, add_row, &pass, error);

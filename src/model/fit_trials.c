@@ -95,6 +95,8 @@ typedef struct Trainer
 	DlFitSubset others;
 	DlFitMeasure measure;
 	DlSelection selection;
+	const DlFitStart *start;
+	const DlModelMember *member;
 	DlTrainer  *trainer;
 } Trainer;
 
@@ -128,21 +130,33 @@ make_sources(const DlFitTraining *t, const DlFitTrial *trial, Trainer *trainer, 
 	*validation = dl_fit_batch_source(&trainer->validation);
 }
 
+static void
+fill_parameters(void *context, const DlGraph *graph, float *parameters)
+{
+	const Trainer *trainer = context;
+
+	dl_fit_start_fill(trainer->start, trainer->member, graph, parameters);
+}
+
 static DlStatus
 create_trainer(const Queue *queue, DlArena *arena, DlFitTrial *trial, Trainer *result, DlError *error)
 {
 	const DlFitTraining *t = queue->training;
 	DlBatchSource source;
 	DlBatchSource validation;
+	DlTrainerStart start = {result, fill_parameters};
 	DlStatus	status;
 
+	result->start = t->start;
+	result->member = trial->start;
 	make_sources(t, trial, result, &source, &validation);
 	result->measure = (DlFitMeasure) {selection_of(t, trial), &trial->target};
 	result->selection = (DlSelection) {&result->measure, dl_fit_selection_measure};
-	status = dl_trainer_create(arena, t->model->networks[trial->network].network, t->inputs, t->model->outputs,
-							   &trial->settings, &source, &validation,
-							   t->selection != NULL ? &result->selection : NULL, t->backend,
-							   queue->parallel > 1 ? NULL : t->threads, t->host->cancel, &result->trainer, error);
+	status = dl_trainer_create_from(arena, t->model->networks[trial->network].network, t->inputs, t->model->outputs,
+									&trial->settings, &source, &validation,
+									t->selection != NULL ? &result->selection : NULL, t->backend,
+									queue->parallel > 1 ? NULL : t->threads, trial->start != NULL ? &start : NULL,
+									t->host->cancel, &result->trainer, error);
 	if (status == DL_ERROR_MEMORY)
 		dl_error_hint(error, "Use a smaller network, batch_size or number of members, or raise deep_learning.training_memory.");
 	return status;

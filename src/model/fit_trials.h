@@ -7,6 +7,7 @@
 #define DL_MODEL_FIT_TRIALS_H
 
 #include "model/fit_folds.h"
+#include "model/fit_start.h"
 
 typedef struct DlFitTraining
 {
@@ -24,6 +25,7 @@ typedef struct DlFitTraining
 	size_t		memory;			/* bytes for the trainers that run at a time; 0: no limit */
 	double		deadline;		/* of dl_fit_clock(); 0: none */
 	int			trial_count;
+	const DlFitStart *start;	/* of trials that begin with weights of another version */
 	DlFitTrial *trials;			/* settings and network are given, the rest is filled */
 	DlArena    *arena;			/* of results */
 } DlFitTraining;

@@ -107,7 +107,7 @@ check_arguments(const DlTrainer *trainer, DlError *error)
 }
 
 static DlStatus
-create_parameters(DlTrainer *trainer, DlArena *arena, DlError *error)
+create_parameters(DlTrainer *trainer, const DlTrainerStart *start, DlArena *arena, DlError *error)
 {
 	DlRandom	random;
 
@@ -116,7 +116,10 @@ create_parameters(DlTrainer *trainer, DlArena *arena, DlError *error)
 	DL_TRY(dl_arena_calloc(arena, (size_t) trainer->length, sizeof(float), &trainer->best_parameters, error));
 	dl_random_seed(&random, trainer->settings.seed, STREAM_PARAMETERS);
 	dl_graph_initialise(trainer->graph, &random, trainer->parameters);
-	DL_TRY(dl_trainer_initialise(trainer, error));
+	if (start != NULL)
+		start->fill(start->context, trainer->graph, trainer->parameters);
+	else
+		DL_TRY(dl_trainer_initialise(trainer, error));
 	memcpy(trainer->best_parameters, trainer->parameters, (size_t) trainer->length * sizeof(float));
 	return dl_updater_create(arena, trainer->graph, &trainer->settings, &trainer->updater, error);
 }
@@ -143,6 +146,17 @@ dl_trainer_create(DlArena *arena, const DlNetwork *network, const DlNetworkInput
 				  const DlBatchSource *validation, const DlSelection *selection,
 				  const DlBackend *backend, DlThreads *threads, const atomic_int *cancel,
 				  DlTrainer **result, DlError *error)
+{
+	return dl_trainer_create_from(arena, network, inputs, outputs, settings, training, validation, selection, backend,
+								  threads, NULL, cancel, result, error);
+}
+
+DlStatus
+dl_trainer_create_from(DlArena *arena, const DlNetwork *network, const DlNetworkInputs *inputs,
+					   int64_t outputs, const DlTrainSettings *settings, const DlBatchSource *training,
+					   const DlBatchSource *validation, const DlSelection *selection,
+					   const DlBackend *backend, DlThreads *threads, const DlTrainerStart *start,
+					   const atomic_int *cancel, DlTrainer **result, DlError *error)
 {
 	DlTrainer  *trainer;
 	DlNetworkNodes nodes;
@@ -171,7 +185,7 @@ dl_trainer_create(DlArena *arena, const DlNetwork *network, const DlNetworkInput
 	DL_TRY(dl_trainer_create_kept(trainer, &nodes, arena, error));
 	DL_TRY(dl_arena_calloc(arena, (size_t) (training->row_count + trainer->candidates), sizeof(uint32_t), &trainer->order,
 						   error));
-	DL_TRY(create_parameters(trainer, arena, error));
+	DL_TRY(create_parameters(trainer, start, arena, error));
 	DL_TRY(dl_trainer_create_shards(trainer, arena, error));
 	DL_TRY(create_validation(trainer, arena, error));
 	if (settings->learning_rate == 0)

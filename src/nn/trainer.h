@@ -149,6 +149,20 @@ extern DlStatus dl_trainer_create(DlArena *arena, const DlNetwork *network, cons
 								  const DlBackend *backend, DlThreads *threads, const atomic_int *cancel,
 								  DlTrainer **result, DlError *error);
 
+/* Where a network begins with weights that it learnt before: they are put into parameters that are initialised, but for what starts from the data. */
+typedef struct DlTrainerStart
+{
+	void	   *context;
+	void		(*fill) (void *context, const DlGraph *graph, float *parameters);
+} DlTrainerStart;
+
+/* The same with a start, which is read once; NULL: none. */
+extern DlStatus dl_trainer_create_from(DlArena *arena, const DlNetwork *network, const DlNetworkInputs *inputs,
+									   int64_t outputs, const DlTrainSettings *settings, const DlBatchSource *training,
+									   const DlBatchSource *validation, const DlSelection *selection,
+									   const DlBackend *backend, DlThreads *threads, const DlTrainerStart *start,
+									   const atomic_int *cancel, DlTrainer **result, DlError *error);
+
 /*
  * Ends training after so many seconds from now at the latest: progress, by which the schedules go, is the share of
  * the time or of the steps that is done, whichever is greater.  The epoch under way then ends early.  Called before the first step.

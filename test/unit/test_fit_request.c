@@ -63,6 +63,9 @@ full_request(DlArena *arena)
 	r.skipped = 12;
 	r.incumbent = incumbent;
 	r.incumbent_length = sizeof(incumbent);
+	r.start = incumbent + 1;
+	r.start_length = 3;
+	r.start_version = 5;
 	return r;
 }
 
@@ -120,6 +123,9 @@ compare(const DlFitRequest *a, const DlFitRequest *b)
 	}
 	ok((a->incumbent == NULL) == (b->incumbent == NULL) && a->incumbent_length == b->incumbent_length &&
 	   (a->incumbent == NULL || memcmp(a->incumbent, b->incumbent, (size_t) a->incumbent_length) == 0), "incumbent");
+	ok((a->start == NULL) == (b->start == NULL) && a->start_length == b->start_length && a->start_version == b->start_version &&
+	   (a->start == NULL || memcmp(a->start, b->start, (size_t) a->start_length) == 0), "start");
+	ok(a->start != a->incumbent || b->start == b->incumbent, "which is sent once where it is the incumbent");
 }
 
 static void

@@ -57,7 +57,7 @@ finish(Case *c, size_t memory, DlScaling scaling, const atomic_int *cancel)
 	Table	   *t = &c->table;
 
 	DL_TRY(table_fit(t));
-	DL_TRY(dl_target_means_create(t->arena, &t->preparation, 2, 0, memory, &c->means, &t->error));
+	DL_TRY(dl_target_means_create(t->arena, &t->preparation, 2, 0, NULL, memory, &c->means, &t->error));
 	for (int i = 0; i < ROWS; i++)
 		dl_target_means_add(c->means, dl_dataset_record(t->dataset, i) + t->layout.feature_word, c->fold[i], c->target[i],
 							c->weight[i]);
