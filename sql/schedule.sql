@@ -30,7 +30,7 @@ SELECT run_due('2099-01-01 02:59:59');
 SELECT * FROM outcome();
 SELECT run_due('2099-01-01 03:00');
 SELECT * FROM outcome();
-SELECT model, owner = current_user AS mine, every, at, time_zone, when_rows, when_drift, only_if_better, training_window, keep_versions, catch_up, next_run, last_run,
+SELECT model, owner = current_user AS mine, every, at, time_zone, when_rows, when_drift, only_if_better, training_window, warm_start, keep_versions, catch_up, next_run, last_run,
 	   last_state, failures
 FROM dl.schedules;
 
@@ -206,6 +206,48 @@ SELECT dl.wait(:job);
 RESET ROLE;
 SELECT dl.rollback('sales') > 0 AS back;
 
+-- A warm start: with the weights of the deployed version.
+CREATE TABLE warm AS SELECT i AS number, (i * 7 % 61)::real AS x, chr(97 + i * 5 % 12) AS k, NULL::double precision AS y FROM generate_series(1, 1500) AS i;
+UPDATE warm SET y = x / 10 + ascii(k) % 5 + (ascii(k) % 3) * x / 30;
+CREATE FUNCTION weights(model text) RETURNS text LANGUAGE sql AS $$
+	SELECT substring(dl.metadata(model) -> 'record' ->> 'choices' FROM 'weights: [^\n]*')
+$$;
+SELECT version, deployed FROM dl.train('warm', 'SELECT x, k, y FROM warm', target => 'y', network => 'embedding(4) > dense(12, tanh)', epochs => 10, learning_rate => 0.02, quiet => true);
+SELECT weights('warm');
+SELECT dl.schedule('warm', every => '1 day', warm_start => true, only_if_better => false, start => '2099-10-01 00:00');
+SELECT warm_start FROM dl.schedules WHERE model = 'warm';
+SELECT run_due('2099-10-01 00:00');
+SELECT state, message ~ 'deployed' AS deployed FROM outcome();
+SELECT weights('warm'), dl.metadata('warm') -> 'record' ->> 'options_given' AS options;
+SELECT a.value > 2 * b.value AS better FROM dl.versions a, dl.versions b WHERE (a.name, a.version, b.name, b.version) = ('warm', 1, 'warm', 2);
+-- a rate that learns nothing leaves its predictions, though a value is new and others are found elsewhere
+SELECT number, dl.predict('warm', w) AS value INTO warm_before FROM warm w ORDER BY number LIMIT 100;
+INSERT INTO warm SELECT 2000 + i, i, 'new', 3 FROM generate_series(1, 30) AS i;
+SELECT dl.deploy('warm', version) FROM dl.train('warm', 'SELECT k, x, y FROM (SELECT * FROM warm ORDER BY number DESC) AS w', target => 'y',
+	network => 'embedding(4) > dense(12, tanh)', epochs => 1, learning_rate => 1e-9, options => '{"warm_start": true}', quiet => true);
+SELECT weights('warm'), max(abs(dl.predict('warm', w) - b.value)) < 0.001 AS the_same FROM warm w JOIN warm_before b USING (number);
+-- where it cannot be, training begins afresh, and the log says why
+ALTER TABLE warm ADD z real DEFAULT 1;
+UPDATE warm SET z = number % 17;
+SELECT dl.deploy('warm', version) FROM dl.train('warm', 'SELECT x, k, y FROM warm', target => 'y', network => 'dense(4)', epochs => 1, options => '{"warm_start": true}', quiet => true);
+SELECT weights('warm');
+CREATE VIEW warmer AS SELECT x, k, y FROM warm;
+SELECT dl.deploy('warm', version) FROM dl.train('warm', 'SELECT * FROM warmer', target => 'y', network => 'dense(4)', epochs => 1, quiet => true);
+CREATE OR REPLACE VIEW warmer AS SELECT x, k, y, z FROM warm;
+SELECT run_due('2099-10-02 00:00');
+SELECT state FROM outcome();
+SELECT level, message, detail FROM dl.job_log WHERE job = (SELECT job FROM submitted WHERE model = 'warm') AND level = 'notice' AND message ~ 'afresh';
+SELECT weights('warm');
+-- the schedule says it, and not what the version was trained with
+SELECT dl.schedule('warm', every => '1 day', only_if_better => false, start => '2099-10-03 00:00');
+SELECT run_due('2099-10-03 00:00');
+SELECT state FROM outcome();
+SELECT weights('warm'), dl.metadata('warm') -> 'record' ->> 'options_given' AS options;
+SELECT version FROM dl.train('warmest', 'SELECT x, k, y FROM warm', target => 'y', network => 'dense(4)', epochs => 1, options => '{"warm_start": true}', quiet => true);
+SELECT weights('warmest');
+SELECT dl.fit(w.y, w, '{"warm_start": true}') FROM warm w;
+SELECT dl.drop_model('warm'), dl.drop_model('warmest');
+
 -- What cannot be.
 SELECT dl.schedule('sales');
 SELECT dl.schedule(NULL, every => '1 day');
@@ -216,7 +258,6 @@ SELECT dl.schedule('sales', every => '36 hours', at => '03:00');
 SELECT dl.schedule('sales', every => '1 day', when_rows => 0);
 SELECT dl.schedule('sales', every => '1 day', when_drift => 'NaN');
 SELECT dl.schedule('sales', every => '1 day', keep_versions => 0);
-SELECT dl.schedule('sales', every => '1 day', warm_start => true);
 SELECT dl.schedule('sales', every => '1 day', time_zone => 'Mars/Olympus');
 SELECT dl.schedule('sales', every => '1 day', start => 'infinity');
 SELECT dl.schedule('sales', every => '1 day', training_window => 'no_such_column > 1');

@@ -147,6 +147,11 @@ create_state(FunctionCallInfo fcinfo, MemoryContext context, Datum features)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("option \"training_window\" is for trainings from a query only"),
 				 errhint("Say it in the WHERE clause, or with FILTER.")));
+	if (s->options.fit.warm_start == 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"warm_start\" is for models that are stored under a name only"),
+				 errhint("dl.train begins with the weights of the version that is deployed.")));
 	tupdesc = describe(fcinfo, s, features);
 	s->arena = dl_arena_for_context(s->context, dl_setting_training_memory());
 	s->training = dl_training_begin(false, Max(LEAST_MEMORY, dl_setting_training_memory() / (Size) live_states));

@@ -104,6 +104,7 @@ typedef struct DlJob
 	Oid			owner;			/* resolved; InvalidOid: the role is missing here */
 	char	   *owner_name;
 	int			attempts;
+	int			started_from;	/* version whose weights a warm start begins with; 0: it has not begun */
 	bool		mine;			/* this transaction wrote the row */
 } DlJob;
 
@@ -169,6 +170,9 @@ extern void dl_job_waits(int64 id, const char *reason);
 
 /* Whether it runs, in this attempt. */
 extern bool dl_job_runs(int64 id, int attempt);
+
+/* It begins with the weights of a version, in the attempts to come as well. */
+extern void dl_job_starts_from(int64 id, int version);
 
 /* One epoch of dl.history(job). */
 typedef struct DlJobEpoch

@@ -30,7 +30,7 @@
 #define ARG_TIME(t) {TIMESTAMPTZOID, TimestampTzGetDatum(t), (t) == DT_NOBEGIN}
 #define ARG_TEXT_OR_NULL(s) {TEXTOID, (s) == NULL ? (Datum) 0 : CStringGetTextDatum(s), (s) == NULL}
 
-#define JOB_COLUMNS "id, kind, state, model, arguments, settings, owner, owner_name, cluster, attempts"
+#define JOB_COLUMNS "id, kind, state, model, arguments, settings, owner, owner_name, cluster, attempts, started_from"
 
 /* Someone could have made a schema of our name where the extension is not; what is read must be the extension's. */
 bool
@@ -82,6 +82,9 @@ take_job(const DlRegistrySection *section, DlJob *job)
 	job->owner = dl_registry_role(DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 7, &null)),
 								  job->owner_name, cluster);
 	job->attempts = dl_registry_int4(10, &null);
+	job->started_from = dl_registry_int4(11, &null);
+	if (null)
+		job->started_from = 0;
 }
 
 static void
@@ -149,7 +152,7 @@ dl_job_get(int64 id, DlJob *job)
 	if (found)
 	{
 		take_job(&section, job);
-		xmin = DatumGetTransactionId(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 11, &null));
+		xmin = DatumGetTransactionId(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 12, &null));
 		job->mine = TransactionIdIsCurrentTransactionId(xmin);
 	}
 	PopActiveSnapshot();
@@ -264,7 +267,7 @@ dl_job_requeue(int64 id)
 	DlRegistrySection section;
 
 	dl_registry_enter(&section, "dl.retry()");
-	if (DL_REGISTRY_RUN("UPDATE dl.job SET state = 'queued', interruptions = 0, ended_at = NULL, version = NULL, result = NULL, "
+	if (DL_REGISTRY_RUN("UPDATE dl.job SET state = 'queued', interruptions = 0, started_from = NULL, ended_at = NULL, version = NULL, result = NULL, "
 						"sqlstate = NULL, message = NULL, detail = NULL, hint = NULL "
 						"WHERE id = $1 AND state IN ('failed', 'cancelled', 'interrupted') RETURNING id",
 						SPI_OK_UPDATE_RETURNING, DL_ARG_INT8(id)) == 1)
@@ -299,6 +302,16 @@ dl_job_runs(int64 id, int attempt)
 							SPI_OK_SELECT, DL_ARG_INT8(id), DL_ARG_INT4(attempt)) == 1;
 	dl_registry_leave(&section);
 	return found;
+}
+
+void
+dl_job_starts_from(int64 id, int version)
+{
+	DlRegistrySection section;
+
+	dl_registry_enter(&section, "a job");
+	DL_REGISTRY_RUN("UPDATE dl.job SET started_from = $2 WHERE id = $1", SPI_OK_UPDATE, DL_ARG_INT8(id), DL_ARG_INT4(version));
+	dl_registry_leave(&section);
 }
 
 #define ARG_FLOAT(f) DL_ARG_FLOAT8(f, isnan(f))

@@ -336,7 +336,10 @@ read_rows(DlTrainRun *train)
 	if (wanted)
 	{
 		dl_train_run_begin(train);
+		train->start_version = current->job.started_from;
 		dl_train_run_read(train, false);
+		if (train->start_version != 0 && current->job.started_from == 0)
+			dl_job_starts_from(current->job.id, train->start_version);
 	}
 	/* the query may have let go of it */
 	(void) dl_job_lock(current->job.id);
@@ -352,6 +355,15 @@ read_rows(DlTrainRun *train)
 	return true;
 }
 
+/* Nothing is left of an attempt that began with another version than is deployed now, so this one begins with that. */
+static void
+start_anew(DlTrainRun *train)
+{
+	dl_train_run_start_with_deployed(train);
+	dl_job_starts_from(current->job.id, train->start_version);
+	current->fingerprint = dl_train_run_fingerprint(train);
+}
+
 /* What an attempt before this one has left, of the same rows. */
 static void
 load_checkpoints(DlTrainRun *train)
@@ -360,20 +372,25 @@ load_checkpoints(DlTrainRun *train)
 	int			count;
 	int			epochs = 0;
 
-	if (dl_setting_checkpoint_interval() < 0)
-		return;
 	begin();
 	current->fingerprint = dl_train_run_fingerprint(train);
 	if (dl_job_drop_checkpoints(current->job.id, current->fingerprint))
-		dl_job_log(current->job.id, "warning", "the query gives other rows than it did before, so the training starts over", NULL, NULL, NULL);
+		dl_job_log(current->job.id, "warning",
+				   current->job.started_from == train->start_version || current->job.started_from == 0 ?
+				   "the query gives other rows than it did before, so the training starts over" :
+				   psprintf("version %d, with whose weights the training began, is gone, so it starts over", current->job.started_from),
+				   NULL, NULL, NULL);
 	count = dl_job_load_checkpoints(current->job.id, current->fingerprint, &checkpoints);
+	if (count == 0 && train->start_version != train->deployed.version && train->start_version != 0)
+		start_anew(train);
 	for (int i = 0; i < count; i++)
 		epochs += dl_fit_checkpoint_epochs(&checkpoints[i]);
 	if (count > 0)
 		dl_job_log(current->job.id, "info", psprintf("the training goes on after %d epochs, of %d networks", epochs, count), NULL, NULL,
 				   NULL);
 	end();
-	dl_training_keep(train->training, dl_setting_checkpoint_interval(), count, checkpoints);
+	if (dl_setting_checkpoint_interval() >= 0)
+		dl_training_keep(train->training, dl_setting_checkpoint_interval(), count, checkpoints);
 }
 
 static void

@@ -4,7 +4,7 @@
  *    which query and options, and what becomes of the versions.
  *
  * It trains what the deployed version was trained with: its query and the options that were given, under the settings that the
- * query had then. All else is chosen from the rows anew.  The seed stays, so a row goes to the same part as
+ * query had then, with its weights where the schedule says so. All else is chosen from the rows anew.  The seed stays, so a row goes to the same part as
  * before, by its contents: what the new version is tested on the deployed one has not been trained on either.
  *
  * A query is run with the rights of whoever retrains, so it must be his own, or a superuser's: otherwise
@@ -135,15 +135,21 @@ not_due(const DlTrainRun *run, const DlTrainRecord *record, Jsonb *arguments)
 	return reason.data;
 }
 
-/* The options of the version, with the window of the schedule where it has one. */
+/* The options of the version, with the window of the schedule where it has one; a warm start is the schedule's alone. */
 static void
 take_options(const DlTrainRecord *record, Jsonb *arguments, DlTrainOptions *options)
 {
 	JsonbValue	buffer;
+	JsonbValue	warm_buffer;
 	JsonbValue *window = argument(arguments, "training_window", jbvString, &buffer);
+	JsonbValue *warm_start = argument(arguments, "warm_start", jbvBool, &warm_buffer);
+	Datum		given = DirectFunctionCall1(jsonb_in, CStringGetDatum(record->options_given));
 
 	dl_train_options_init(options);
-	dl_train_options_set_jsonb(options, DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(record->options_given))));
+	given = DirectFunctionCall2(jsonb_delete, given, CStringGetTextDatum("warm_start"));
+	dl_train_options_set_jsonb(options, DatumGetJsonbP(given));
+	if (warm_start != NULL && warm_start->val.boolean)
+		dl_train_options_set(options, "warm_start", "true");
 	if (window != NULL)
 		dl_train_options_set(options, "training_window", pnstrdup(window->val.string.val, window->val.string.len));
 }

@@ -112,11 +112,6 @@ read_arguments(FunctionCallInfo fcinfo)
 	StringInfoData document;
 	int			keep = PG_ARGISNULL(ARGUMENT_KEEP_VERSIONS) ? MOST_VERSIONS : PG_GETARG_INT32(ARGUMENT_KEEP_VERSIONS);
 
-	if (!PG_ARGISNULL(ARGUMENT_WARM_START) && PG_GETARG_BOOL(ARGUMENT_WARM_START))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("warm_start is not available in this version"),
-				 errhint("Leave it out: each retraining starts anew.")));
 	if (keep < 1 || keep > MOST_VERSIONS)
 		refuse(psprintf("keep_versions must be between 1 and %d", MOST_VERSIONS), "NULL keeps all.");
 	initStringInfo(&document);
@@ -126,6 +121,8 @@ read_arguments(FunctionCallInfo fcinfo)
 				  PG_ARGISNULL(ARGUMENT_WHEN_ROWS) ? 0 : (double) PG_GETARG_INT64(ARGUMENT_WHEN_ROWS));
 	append_number(&document, "when_drift", fcinfo, ARGUMENT_WHEN_DRIFT,
 				  PG_ARGISNULL(ARGUMENT_WHEN_DRIFT) ? 0 : PG_GETARG_FLOAT8(ARGUMENT_WHEN_DRIFT));
+	if (!PG_ARGISNULL(ARGUMENT_WARM_START) && PG_GETARG_BOOL(ARGUMENT_WARM_START))
+		appendStringInfoString(&document, ", \"warm_start\": true");
 	if (!PG_ARGISNULL(ARGUMENT_TRAINING_WINDOW))
 	{
 		appendStringInfoString(&document, ", \"training_window\": ");
@@ -315,6 +312,7 @@ dl_sql_list_schedules(PG_FUNCTION_ARGS)
 							"SELECT s.owner, s.owner_name, s.cluster, s.xmin, m.name, s.owner_name, s.every, s.at, s.time_zone, "
 							"(s.arguments ->> 'when_rows')::pg_catalog.int8, (s.arguments ->> 'when_drift')::pg_catalog.float8, "
 							"(s.arguments ->> 'only_if_better')::pg_catalog.bool, s.arguments ->> 'training_window', "
+							"COALESCE((s.arguments ->> 'warm_start')::pg_catalog.bool, false), "
 							"(s.arguments ->> 'keep_versions')::pg_catalog.int4, s.catch_up, s.next_run, s.last_run, s.last_job, j.state, "
 							"CASE WHEN j.owner = s.owner AND j.cluster = s.cluster THEN j.message END, s.failures "
 							"FROM dl.retraining s JOIN dl.registry_model m ON m.id = s.model_id LEFT JOIN dl.job j ON j.id = s.last_job "

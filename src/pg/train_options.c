@@ -164,6 +164,7 @@ static const Option option_table[] = {
 	{"threads", OPTION_INTEGER, PLACE(fit.threads), 0, 1024, NULL, NULL},
 	{"training_window", OPTION_TEXT, PLACE(training_window), 0, 0, NULL, NULL},
 	{"validation", OPTION_REAL, PLACE(fit.validation), 0, 0.9, NULL, NULL},
+	{"warm_start", OPTION_BOOLEAN, PLACE(fit.warm_start), 0, 1, NULL, NULL},
 	{"warm_up", OPTION_REAL, PLACE(fit.warm_up), 0, 0.999, NULL, NULL},
 	{"weight_column", OPTION_TEXT, PLACE(weight_column), 0, 0, NULL, NULL},
 	{"weight_decay", OPTION_REAL, PLACE(fit.weight_decay), 0, 100, NULL, NULL},

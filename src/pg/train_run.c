@@ -88,6 +88,37 @@ take_incumbent(DlTrainRun *run)
 	run->request.incumbent_length = (int64_t) VARSIZE_ANY_EXHDR(bytes);
 }
 
+void
+dl_train_run_start_with_deployed(DlTrainRun *run)
+{
+	run->start_version = run->request.start_version = run->deployed.version;
+	run->request.start = run->request.incumbent;
+	run->request.start_length = run->request.incumbent_length;
+}
+
+/* The version whose weights the training begins with. */
+static void
+take_start(DlTrainRun *run)
+{
+	struct varlena *bytes;
+
+	if (run->options.fit.warm_start != 1 || run->request.incumbent == NULL)
+	{
+		run->start_version = 0;
+		return;
+	}
+	if (run->start_version == 0 || run->start_version == run->deployed.version ||
+		dl_registry_size(run->name, run->start_version, DL_RIGHT_ADMIN) < 0)
+	{
+		dl_train_run_start_with_deployed(run);
+		return;
+	}
+	bytes = dl_registry_bytes_latest(run->name, run->start_version, DL_RIGHT_ADMIN);
+	run->request.start_version = run->start_version;
+	run->request.start = VARDATA_ANY(bytes);
+	run->request.start_length = (int64_t) VARSIZE_ANY_EXHDR(bytes);
+}
+
 static double
 seconds_since(instr_time start)
 {
@@ -120,6 +151,18 @@ dl_train_run_read(DlTrainRun *run, bool allow_worker)
 	dl_training_report(run->training, run->slot);
 	read_rows(run);
 	take_incumbent(run);
+	take_start(run);
+}
+
+/* In pieces, for a length is an int there. */
+static uint64
+hash_bytes_of(const unsigned char *bytes, int64 length, uint64 seed)
+{
+	const int64 piece = (int64) 1 << 30;
+
+	for (int64 at = 0; at < length; at += piece)
+		seed = hash_bytes_extended(bytes + at, (int) Min(length - at, piece), seed);
+	return seed;
 }
 
 uint64
@@ -130,15 +173,20 @@ dl_train_run_fingerprint(DlTrainRun *run)
 	DlError		error;
 	void	   *bytes;
 	size_t		length;
+	uint64		rows = dl_training_hash(run->training);
 
-	/* an address, what took time, and what the model is only compared with */
+	/* addresses, what took time, and what the model is only compared with */
 	request.options.network = NULL;
 	request.options.seconds_before = 0;
 	request.incumbent = NULL;
 	request.incumbent_length = 0;
+	request.start = NULL;
+	request.start_length = 0;
+	if (run->request.start != NULL)
+		rows = hash_bytes_of(run->request.start, run->request.start_length, rows);
 	DL_CHECK(dl_fit_request_pack(run->arena, &request, &bytes, &length, &error), &error);
 	return hash_bytes_extended((const unsigned char *) network, (int) strlen(network),
-							   hash_bytes_extended(bytes, (int) length, dl_training_hash(run->training)));
+							   hash_bytes_extended(bytes, (int) length, rows));
 }
 
 void

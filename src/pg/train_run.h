@@ -29,6 +29,7 @@ typedef struct DlTrainRun
 	bool		asked;			/* model_id is from when the training was asked for, earlier */
 	int64		model_id;		/* that name means, 0: none yet; of the beginning, unless asked */
 	DlTrainOptions options;
+	int			start_version;	/* that a warm start begins with, where it is still there; 0: the deployed one.  Once the rows are read: the one that it is, or 0 */
 
 	DlProgressSlot *slot;
 	DlTraining *training;
@@ -46,6 +47,9 @@ extern void dl_train_run_begin(DlTrainRun *run);
 
 /* The query with its window, if it has one. */
 extern const char *dl_train_run_query(const DlTrainRun *run);
+
+/* Has a warm start begin with the deployed version, whatever was said. */
+extern void dl_train_run_start_with_deployed(DlTrainRun *run);
 
 /* Reads the rows, and the deployed model.  allow_worker: a worker may compute. */
 extern void dl_train_run_read(DlTrainRun *run, bool allow_worker);

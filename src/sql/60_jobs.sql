@@ -25,6 +25,7 @@ CREATE TABLE dl.job (
 	started_at timestamptz,
 	ended_at timestamptz,
 	waiting_for text,
+	started_from integer,
 	version integer,
 	result jsonb,
 	sqlstate text,
@@ -42,6 +43,7 @@ COMMENT ON COLUMN dl.job.arguments IS 'of dl.train: query, target, quiet, option
 COMMENT ON COLUMN dl.job.settings IS 'of the session that submitted it; the worker sets them';
 COMMENT ON COLUMN dl.job.cluster IS 'system identifier of the cluster where the oid of the owner has its meaning; elsewhere the name has';
 COMMENT ON COLUMN dl.job.interruptions IS 'since it was submitted or retried; after more than deep_learning.job_restarts it is not started again';
+COMMENT ON COLUMN dl.job.started_from IS 'the version whose weights a warm start begins with: the one that was deployed at its first attempt';
 COMMENT ON COLUMN dl.job.result IS 'the row that dl.train gives';
 
 CREATE SEQUENCE dl.job_event_number;

@@ -59,7 +59,7 @@ COMMENT ON FUNCTION dl.run_due(timestamptz) IS 'submits the jobs of the schedule
 
 CREATE FUNCTION dl.list_schedules(
 	OUT model text, OUT owner name, OUT every interval, OUT at time, OUT time_zone text, OUT when_rows bigint,
-	OUT when_drift double precision, OUT only_if_better boolean, OUT training_window text, OUT keep_versions integer,
+	OUT when_drift double precision, OUT only_if_better boolean, OUT training_window text, OUT warm_start boolean, OUT keep_versions integer,
 	OUT catch_up boolean, OUT next_run timestamptz, OUT last_run timestamptz, OUT last_job bigint, OUT last_state text,
 	OUT last_message text, OUT failures integer
 ) RETURNS SETOF record

@@ -96,6 +96,22 @@ is(ask("SELECT min(epoch) FROM dl.history($id) WHERE attempt = 2"), '1', 'and di
 ask("SELECT dl.train('changed_same', $trainings{one})");
 is(ask("SELECT dl.get('changed')::bytea = dl.get('changed_same')::bytea"), 't', 'the model is that of the new rows');
 
+# A warm start begins with what was deployed at its first attempt, whatever is deployed meanwhile.
+my $short = $trainings{one} =~ s/epochs => \d+/epochs => 3/r;
+my $warm = "$trainings{one}, options => '{\"warm_start\": true}'";
+ask("SELECT dl.train('$_', $short)") for 'calm', 'warm';
+ask("SELECT dl.train('calm', $warm)");
+ask("SELECT dl.train('warm', $short, learning_rate => 0.02)");
+ask("SELECT dl.deploy('warm', 1)");
+$id = ask("SET deep_learning.checkpoint_interval = 0; SELECT dl.submit('warm', $warm)");
+ok(wait_for(60, sub { checkpoint_of($id) > 0 }), 'a job that starts warm has a checkpoint');
+ask("SELECT dl.deploy('warm', 2)");
+ok(interrupt($id, 'kill'), 'another version is deployed, and it is interrupted');
+ok(ends($id), 'it ends');
+cmp_ok(ask("SELECT min(epoch) FROM dl.history($id) WHERE attempt = 2"), '>', 1, 'it did not start over');
+like(ask("SELECT dl.metadata('warm', 3) -> 'record' ->> 'choices'"), qr/weights: 1 of 1 networks begins with those of version 1/, 'it began with the version of then');
+is(ask("SELECT md5(dl.get('warm', 3)::bytea)"), ask("SELECT md5(dl.get('calm', 2)::bytea)"), 'and ends in the same bytes');
+
 # None are wanted.
 $id = ask("SET deep_learning.checkpoint_interval = -1; SELECT dl.submit('without', $trainings{one})");
 ok(wait_for(60, sub { ask("SELECT count(*) > 5 FROM dl.history($id)") eq 't' }), 'a job without checkpoints');
