@@ -299,6 +299,17 @@ load_selection(Fit *fit, size_t memory, DlError *error)
 	return dl_fit_folds_create(fit->scratch, &fit->sources[part], &fit->selection, fit->host->cancel, &fit->folds, error);
 }
 
+/* By the attempts before this one, as far as the latest checkpoint knows. */
+static double
+seconds_spent(const DlFitHost *host)
+{
+	double		most = 0;
+
+	for (int i = 0; i < host->checkpoint_count; i++)
+		most = fmax(most, dl_fit_checkpoint_seconds(&host->checkpoints[i]));
+	return most;
+}
+
 static DlStatus
 train(Fit *fit, DlError *error)
 {
@@ -322,8 +333,9 @@ train(Fit *fit, DlError *error)
 	training.selection = fit->has_selection ? &fit->selection : NULL;
 	training.folds = fit->choice.folds ? &fit->folds : NULL;
 	training.metric = fit->has_selection ? dl_deciding_metric(model->task, &fit->choice.train) : "loss";
+	training.begun = fit->started - fit->request->options.seconds_before - seconds_spent(fit->host);
 	if (!isnan(fit->request->options.max_seconds))
-		training.deadline = fit->started + fit->request->options.max_seconds - fit->request->options.seconds_before;
+		training.deadline = training.begun + fit->request->options.max_seconds;
 	DL_TRY(dl_fit_trials(&training, error));
 	judging.selection = fit->has_selection ? &fit->selection : NULL;
 	return dl_fit_make_members(&judging, error);

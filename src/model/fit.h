@@ -173,7 +173,7 @@ typedef struct DlFitProgress
 
 /*
  * What one of the networks that are trained has come to.  Given back to dl_fit() with the same request, the same rows and the
- * same number of threads, it goes on from there to the same model.
+ * same number of threads, it goes on from there to the same model; where the time is limited, with the time that is left.
  */
 typedef struct DlFitCheckpoint
 {
@@ -182,8 +182,9 @@ typedef struct DlFitCheckpoint
 	size_t		length;
 } DlFitCheckpoint;
 
-/* Epochs of the network that are in it. */
+/* Epochs of the network that are in it; and how long the whole training had taken then. */
 extern int	dl_fit_checkpoint_epochs(const DlFitCheckpoint *checkpoint);
+extern double dl_fit_checkpoint_seconds(const DlFitCheckpoint *checkpoint);
 
 typedef struct DlFitHost
 {
@@ -193,7 +194,7 @@ typedef struct DlFitHost
 	const atomic_int *cancel;
 
 	/*
-	 * Checkpoints, unless checkpoint is NULL or the time is limited: at the end of the first epoch that ends so many seconds after the last one, and
+	 * Checkpoints, unless checkpoint is NULL: at the end of the first epoch that ends so many seconds after the last one, and
 	 * when a network is complete.  From any thread, several at once; bytes are the host's then, to be freed with free().
 	 */
 	double		checkpoint_seconds;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHECKPOINT_MAGIC UINT32_C(0x444c4350)
+#define CHECKPOINT_MAGIC UINT32_C(0x444c4351)
 
 typedef enum CheckpointKind
 {
@@ -26,6 +26,8 @@ typedef struct CheckpointHead
 	int32_t		best_epoch;
 	double		measure;
 	double		learning_rate;
+	double		seconds;		/* of the training so far */
+	double		trial_seconds;
 	uint64_t	parameters;		/* counts of floats, of a trial that has ended */
 	uint64_t	outputs;
 	uint64_t	state;			/* bytes of the trainer, of one under way */
@@ -67,6 +69,14 @@ dl_fit_checkpoint_epochs(const DlFitCheckpoint *checkpoint)
 	CheckpointHead head;
 
 	return head_of(checkpoint, &head) ? head.epoch_count : 0;
+}
+
+double
+dl_fit_checkpoint_seconds(const DlFitCheckpoint *checkpoint)
+{
+	CheckpointHead head;
+
+	return head_of(checkpoint, &head) ? head.seconds : 0;
 }
 
 static DlStatus
@@ -114,6 +124,7 @@ dl_fit_checkpoint_restore(const DlFitCheckpoint *checkpoint, DlFitTrial *trial, 
 	at += epochs;
 	trial->epoch_count = head.epoch_count;
 	trial->measure = head.measure;
+	trial->seconds = head.trial_seconds;
 	switch ((CheckpointKind) head.kind)
 	{
 		case CHECKPOINT_UNDER_WAY:
@@ -138,7 +149,7 @@ put(char *at, const void *bytes, size_t length)
 }
 
 void
-dl_fit_checkpoint_give(const DlFitHost *host, int number, bool parallel, const DlFitTrial *trial, const DlTrainer *trainer,
+dl_fit_checkpoint_give(const DlFitHost *host, const DlFitCheckpointMoment *moment, const DlFitTrial *trial, const DlTrainer *trainer,
 					   size_t parameters, size_t outputs, DlStatus status, const DlError *error)
 {
 	CheckpointHead head;
@@ -150,8 +161,10 @@ dl_fit_checkpoint_give(const DlFitHost *host, int number, bool parallel, const D
 	memset(&head, 0, sizeof(head));
 	head.magic = CHECKPOINT_MAGIC;
 	head.kind = trainer != NULL ? CHECKPOINT_UNDER_WAY : status == DL_OK ? CHECKPOINT_ENDED : CHECKPOINT_DIVERGED;
-	head.number = number;
-	head.parallel = parallel;
+	head.number = moment->number;
+	head.parallel = moment->parallel;
+	head.seconds = moment->seconds;
+	head.trial_seconds = moment->trial_seconds;
 	head.epoch_count = trial->epoch_count;
 	head.best_epoch = trial->best_epoch;
 	head.measure = trial->measure;
@@ -175,5 +188,5 @@ dl_fit_checkpoint_give(const DlFitHost *host, int number, bool parallel, const D
 	}
 	else
 		(void) put(at, error, sizeof(*error));
-	host->checkpoint(host->context, number, bytes, length);
+	host->checkpoint(host->context, moment->number, bytes, length);
 }

@@ -23,8 +23,17 @@ extern bool dl_fit_checkpoint_ended(const DlFitCheckpoint *checkpoint);
 extern DlStatus dl_fit_checkpoint_restore(const DlFitCheckpoint *checkpoint, DlFitTrial *trial, DlTrainer *trainer, size_t parameters,
 										  size_t outputs, DlError *error);
 
+/* What is said of a checkpoint beside the trial. */
+typedef struct DlFitCheckpointMoment
+{
+	int			number;			/* of the trial */
+	bool		parallel;
+	double		seconds;		/* of the training so far, and of the trial */
+	double		trial_seconds;
+} DlFitCheckpointMoment;
+
 /* Hands a checkpoint to the host; without memory for one there is none.  trainer NULL: the trial has ended, with status. */
-extern void dl_fit_checkpoint_give(const DlFitHost *host, int number, bool parallel, const DlFitTrial *trial, const DlTrainer *trainer,
+extern void dl_fit_checkpoint_give(const DlFitHost *host, const DlFitCheckpointMoment *moment, const DlFitTrial *trial, const DlTrainer *trainer,
 								   size_t parameters, size_t outputs, DlStatus status, const DlError *error);
 
 #endif							/* DL_MODEL_FIT_CHECKPOINT_H */

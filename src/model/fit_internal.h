@@ -21,6 +21,7 @@ typedef struct DlFitTrial
 
 	/* filled by dl_fit_trials() */
 	bool		run;
+	double		seconds;		/* that it had taken when it was taken over from a checkpoint */
 	DlArena    *arena;			/* owns what follows; NULL: never begun */
 	float	   *parameters;		/* of the best epoch */
 	float	   *outputs;		/* of the kept validation rows in that epoch [kept_count, outputs] */

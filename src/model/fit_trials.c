@@ -193,11 +193,18 @@ keep_epoch(DlFitTrial *trial, const DlEpoch *epoch)
 		trial->measure = epoch->measure;
 }
 
-/* A limited time makes another training of what goes on later. */
 static bool
 keeps_checkpoints(const DlFitTraining *t)
 {
-	return t->host->checkpoint != NULL && t->deadline == 0;
+	return t->host->checkpoint != NULL;
+}
+
+static const DlFitCheckpoint *
+checkpoint_of(const Queue *queue, int number)
+{
+	const DlFitTraining *t = queue->training;
+
+	return keeps_checkpoints(t) ? dl_fit_checkpoint_find(t->host, number, queue->parallel > 1) : NULL;
 }
 
 static size_t
@@ -214,13 +221,19 @@ output_count(const DlFitTraining *t, const DlFitTrial *trial)
 	return s == NULL ? 0 : (size_t) s->kept_count * (size_t) t->model->outputs;
 }
 
+/* started: when the trial was begun, or taken over. */
 static void
-give_checkpoint(const Queue *queue, const DlFitTrial *trial, const DlTrainer *trainer, DlStatus status, const DlError *error)
+give_checkpoint(const Queue *queue, const DlFitTrial *trial, const DlTrainer *trainer, double started, DlStatus status,
+				const DlError *error)
 {
 	const DlFitTraining *t = queue->training;
+	double		now = dl_fit_clock();
+	DlFitCheckpointMoment moment = {
+		.number = (int) (trial - t->trials), .parallel = queue->parallel > 1, .seconds = now - t->begun,
+		.trial_seconds = trial->seconds + now - started,
+	};
 
-	dl_fit_checkpoint_give(t->host, (int) (trial - t->trials), queue->parallel > 1, trial, trainer, parameter_count(t, trial),
-						   output_count(t, trial), status, error);
+	dl_fit_checkpoint_give(t->host, &moment, trial, trainer, parameter_count(t, trial), output_count(t, trial), status, error);
 }
 
 static void
@@ -266,7 +279,7 @@ run_trainer(Queue *queue, DlFitTrial *trial, DlTrainer *trainer, bool reports, D
 		/* after the report, so that nothing is missing in what was reported where it goes on */
 		if (event == DL_TRAINER_EPOCH && keeps_checkpoints(t) && dl_fit_clock() - kept >= t->host->checkpoint_seconds)
 		{
-			give_checkpoint(queue, trial, trainer, DL_OK, NULL);
+			give_checkpoint(queue, trial, trainer, started, DL_OK, NULL);
 			kept = dl_fit_clock();
 		}
 	}
@@ -300,7 +313,7 @@ train_trial(Queue *queue, int turn, const DlFitCheckpoint *checkpoint, bool repo
 	if (status == DL_OK)
 	{
 		if (t->deadline > 0)
-			dl_trainer_limit(trainer.trainer, time_slot(queue, turn));
+			dl_trainer_limit(trainer.trainer, trial->seconds, time_slot(queue, turn));
 		status = run_trainer(queue, trial, trainer.trainer, reports, error);
 	}
 	if (status == DL_OK)
@@ -315,12 +328,14 @@ run_trial(Queue *queue, int turn, bool reports, DlError *error)
 	const DlFitTraining *t = queue->training;
 	int			number = queue->turn[turn];
 	DlFitTrial *trial = &t->trials[number];
-	const DlFitCheckpoint *checkpoint = keeps_checkpoints(t) ? dl_fit_checkpoint_find(t->host, number, queue->parallel > 1) : NULL;
+	const DlFitCheckpoint *checkpoint = checkpoint_of(queue, number);
+	double		started = dl_fit_clock();
 	DlStatus	status;
 
 	if (trial->arena == NULL)
 		DL_TRY(dl_arena_create(0, &trial->arena, error));
 	trial->epoch_count = 0;
+	trial->seconds = 0;
 	DL_TRY(dl_arena_calloc(trial->arena, (size_t) trial->settings.epochs, sizeof(DlEpoch), &trial->epochs, error));
 	if (checkpoint != NULL && dl_fit_checkpoint_ended(checkpoint))
 	{
@@ -333,7 +348,7 @@ run_trial(Queue *queue, int turn, bool reports, DlError *error)
 	{
 		status = train_trial(queue, turn, checkpoint, reports, error);
 		if (keeps_checkpoints(t) && (status == DL_OK || status == DL_ERROR_NUMERIC))
-			give_checkpoint(queue, trial, NULL, status, error);
+			give_checkpoint(queue, trial, NULL, started, status, error);
 	}
 	trial->run = status == DL_OK;
 	return status;
@@ -394,6 +409,20 @@ halve(Queue *queue)
 	queue->parallel = (queue->parallel + 1) / 2;
 }
 
+/* What is left to do of a trial, in the units of dl_fit_trial_work(). */
+static double
+work_left(const Queue *queue, int number)
+{
+	const DlFitTrial *trial = &queue->training->trials[number];
+	const DlFitCheckpoint *checkpoint = checkpoint_of(queue, number);
+	double		work = dl_fit_trial_work(queue->training->model, trial);
+
+	if (checkpoint == NULL)
+		return work;
+	return dl_fit_checkpoint_ended(checkpoint) ? 0 :
+		work * (1 - fmin((double) dl_fit_checkpoint_epochs(checkpoint) / trial->settings.epochs, 1));
+}
+
 /* As many trials as are expected to fit: each round of parallel ones lasts as long as its longest. */
 static DlStatus
 count_trials(Queue *queue, DlError *error)
@@ -414,12 +443,16 @@ count_trials(Queue *queue, DlError *error)
 	while (count < t->trial_count)
 	{
 		double		longest = 0;
+		bool		begun = false;	/* in an attempt before this one */
 		int			end = count + queue->parallel < t->trial_count ? count + queue->parallel : t->trial_count;
 
 		for (int i = count; i < end; i++)
-			longest = fmax(longest, seconds * dl_fit_trial_work(t->model, &t->trials[i]));
+		{
+			longest = fmax(longest, seconds * work_left(queue, i));
+			begun = begun || checkpoint_of(queue, i) != NULL;
+		}
 		left -= longest;
-		if (left < 0 && count > 0)
+		if (left < 0 && !begun && count > 0)
 			break;
 		count = end;
 	}
@@ -462,6 +495,20 @@ collect(const Queue *queue, DlError *error)
 	return DL_OK;
 }
 
+/* What has ended comes first, and takes no share of the time. */
+static void
+line_up(Queue *queue)
+{
+	for (int ended = 1; ended >= 0; ended--)
+		for (int i = 0; i < queue->count; i++)
+		{
+			const DlFitCheckpoint *checkpoint = checkpoint_of(queue, i);
+
+			if ((checkpoint != NULL && dl_fit_checkpoint_ended(checkpoint)) == (ended == 1))
+				queue->turn[queue->waiting++] = i;
+		}
+}
+
 DlStatus
 dl_fit_trials(DlFitTraining *t, DlError *error)
 {
@@ -476,10 +523,8 @@ dl_fit_trials(DlFitTraining *t, DlError *error)
 		(t->trial_count < threads ? t->trial_count : threads) : 1;
 	DL_TRY(count_trials(queue, error));
 	for (int i = 0; i < queue->count; i++)
-	{
 		queue->work += dl_fit_trial_work(t->model, &t->trials[i]);
-		queue->turn[queue->waiting++] = i;
-	}
+	line_up(queue);
 	do
 	{
 		if (queue->parallel > 1)

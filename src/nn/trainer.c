@@ -311,10 +311,10 @@ clock_seconds(void)
 }
 
 void
-dl_trainer_limit(DlTrainer *trainer, double seconds)
+dl_trainer_limit(DlTrainer *trainer, double spent, double seconds)
 {
-	trainer->limit_started = clock_seconds();
-	trainer->limit = seconds;
+	trainer->limit_started = clock_seconds() - spent;
+	trainer->limit = spent + seconds;
 }
 
 /* Share of training that is done in the middle of step number. */

@@ -166,8 +166,9 @@ extern DlStatus dl_trainer_create_from(DlArena *arena, const DlNetwork *network,
 /*
  * Ends training after so many seconds from now at the latest: progress, by which the schedules go, is the share of
  * the time or of the steps that is done, whichever is greater.  The epoch under way then ends early.  Called before the first step.
+ * spent: what the training of a state that was taken over had taken, which counts as time that is done.
  */
-extern void dl_trainer_limit(DlTrainer *trainer, double seconds);
+extern void dl_trainer_limit(DlTrainer *trainer, double spent, double seconds);
 
 /*
  * One optimiser step, of the range test or of an epoch, or one slice of the
@@ -181,7 +182,7 @@ extern DlStatus dl_trainer_step(DlTrainer *trainer, DlTrainerEvent *event, DlErr
 
 /*
  * The state at the end of an epoch, when DL_TRAINER_EPOCH has come, as bytes for the same program; and back, before the first step of a
- * trainer that was created with the same arguments and rows: it goes on to the same bits.  A limit begins anew.
+ * trainer that was created with the same arguments and rows: it goes on to the same bits.  The state knows of no limit.
  */
 extern size_t dl_trainer_state_size(const DlTrainer *trainer);
 extern void dl_trainer_save(const DlTrainer *trainer, void *bytes);

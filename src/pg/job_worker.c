@@ -364,13 +364,31 @@ start_anew(DlTrainRun *train)
 	current->fingerprint = dl_train_run_fingerprint(train);
 }
 
+static void
+log_going_on(const DlTrainRun *train, const DlFitCheckpoint *checkpoints, int count)
+{
+	double		most = train->options.fit.max_seconds;
+	double		spent = 0;
+	int			epochs = 0;
+	char	   *left = "";
+
+	for (int i = 0; i < count; i++)
+	{
+		epochs += dl_fit_checkpoint_epochs(&checkpoints[i]);
+		spent = Max(spent, dl_fit_checkpoint_seconds(&checkpoints[i]));
+	}
+	if (!isnan(most))
+		left = psprintf(", with %.1f of %g seconds left", Max(most - spent, 0), most);
+	dl_job_log(current->job.id, "info", psprintf("the training goes on after %d epochs, of %d networks%s", epochs, count, left), NULL,
+			   NULL, NULL);
+}
+
 /* What an attempt before this one has left, of the same rows. */
 static void
 load_checkpoints(DlTrainRun *train)
 {
 	DlFitCheckpoint *checkpoints;
 	int			count;
-	int			epochs = 0;
 
 	begin();
 	current->fingerprint = dl_train_run_fingerprint(train);
@@ -383,11 +401,8 @@ load_checkpoints(DlTrainRun *train)
 	count = dl_job_load_checkpoints(current->job.id, current->fingerprint, &checkpoints);
 	if (count == 0 && train->start_version != train->deployed.version && train->start_version != 0)
 		start_anew(train);
-	for (int i = 0; i < count; i++)
-		epochs += dl_fit_checkpoint_epochs(&checkpoints[i]);
 	if (count > 0)
-		dl_job_log(current->job.id, "info", psprintf("the training goes on after %d epochs, of %d networks", epochs, count), NULL, NULL,
-				   NULL);
+		log_going_on(train, checkpoints, count);
 	end();
 	if (dl_setting_checkpoint_interval() >= 0)
 		dl_training_keep(train->training, dl_setting_checkpoint_interval(), count, checkpoints);

@@ -20,6 +20,7 @@ typedef struct Keeper
 	pthread_mutex_t mutex;
 	int			given;
 	int			stop_after;		/* 0: never */
+	double		stop_seconds;	/* of the training; 0: never */
 	DlFitCheckpoint kept[MOST_TRIALS];
 } Keeper;
 
@@ -37,7 +38,8 @@ keep(void *context, int trial, void *bytes, size_t length)
 	{
 		free((void *) (uintptr_t) keeper.kept[trial].bytes);
 		keeper.kept[trial] = (DlFitCheckpoint) {trial, bytes, length};
-		if (++keeper.given == keeper.stop_after)
+		if (++keeper.given == keeper.stop_after ||
+			(keeper.stop_seconds > 0 && dl_fit_checkpoint_seconds(&keeper.kept[trial]) > keeper.stop_seconds))
 			atomic_store(&t->cancel, 1);
 	}
 	pthread_mutex_unlock(&keeper.mutex);
@@ -148,6 +150,63 @@ test_shape(const Shape *s, int rows, int step)
 	fit_free(&undisturbed);
 }
 
+/* Where the time is limited: what was spent counts, the epochs go on, and so does the fall of the learning rate. */
+static void
+test_limited(const Shape *s, int rows)
+{
+	const double most = 2;
+	FitTable	t;
+	DlFitCheckpoint checkpoints[MOST_TRIALS];
+	DlModel    *model;
+	double		spent = 0;
+	int			count = 0;
+	int			epochs = 0;
+
+	begin_keeping(0);
+	keeper.stop_seconds = most / 2;
+	begin(&t, s, rows);
+	t.request.options.max_seconds = most;
+	t.request.options.early_stopping = 0;
+	t.host.checkpoint = keep;
+	ok(fit_run(&t, NULL) == DL_ERROR_CANCELLED, "%s: stopped at half of the time", s->name);
+	fit_free(&t);
+	for (int i = 0; i < MOST_TRIALS; i++)
+		if (keeper.kept[i].bytes != NULL)
+		{
+			/* as the host that gave it up keeps no later ones */
+			epochs += dl_fit_checkpoint_epochs(&keeper.kept[i]);
+			spent = dl_fit_checkpoint_seconds(&keeper.kept[i]) > spent ? dl_fit_checkpoint_seconds(&keeper.kept[i]) : spent;
+			checkpoints[count] = keeper.kept[i];
+			checkpoints[count].bytes = malloc(checkpoints[count].length);
+			memcpy((void *) (uintptr_t) checkpoints[count].bytes, keeper.kept[i].bytes, checkpoints[count].length);
+			count++;
+		}
+	ok(spent > most / 2, "%s: %d epochs of %d networks in %.2f s", s->name, epochs, count, spent);
+
+	keeper.stop_seconds = 0;
+	begin(&t, s, rows);
+	t.request.options.max_seconds = most;
+	t.request.options.early_stopping = 0;
+	t.host.checkpoint = keep;
+	t.host.checkpoint_count = count;
+	t.host.checkpoints = checkpoints;
+	ok(fit_run(&t, NULL) == DL_OK, "%s: goes on", s->name);
+	model = fit_decode(&t);
+	ok(model != NULL && model->record.epoch_count > epochs / count, "%s: after its epochs", s->name);
+	ok(model != NULL && model->record.epochs[model->record.epoch_count - 1].learning_rate < 0.1 * model->record.epochs[0].learning_rate,
+	   "%s: the learning rate falls to its end", s->name);
+	spent = 0;
+	for (int i = 0; i < MOST_TRIALS; i++)
+		if (keeper.kept[i].bytes != NULL && dl_fit_checkpoint_seconds(&keeper.kept[i]) > spent)
+			spent = dl_fit_checkpoint_seconds(&keeper.kept[i]);
+	ok(spent > 0.8 * most && spent < 1.25 * most, "%s: %.2f of %g s were spent in all", s->name, spent, most);
+	dl_model_destroy(model);
+	fit_free(&t);
+	for (int i = 0; i < count; i++)
+		free((void *) (uintptr_t) checkpoints[i].bytes);
+	end_keeping();
+}
+
 /* Checkpoints of another training are refused, those of a trial that this one has not are not looked at. */
 static void
 test_foreign(void)
@@ -187,11 +246,15 @@ main(void)
 		{"three members, two threads", DL_TASK_MULTICLASS, 3, 2, 3, "dense(8, relu)", 0},
 		{"rows on disk", DL_TASK_REGRESSION, 1, 1, 4, "dense(8, relu)", 2048},
 	};
+	static const Shape limited = {"a limit of time", DL_TASK_REGRESSION, 1, 1, 1000000, "dense(8, relu)", 0};
+	static const Shape limited_members = {"a limit of time, two members", DL_TASK_REGRESSION, 2, 2, 1000000, "dense(8, relu)", 0};
 	static const Shape tables = {"the default for tables", DL_TASK_REGRESSION, 0, 2, 2, NULL, 0};
 
 	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
 		test_shape(&shapes[i], 300, 1);
 	test_shape(&tables, 120, 30);
+	test_limited(&limited, 300);
+	test_limited(&limited_members, 300);
 	test_foreign();
 	return done_testing();
 }
