@@ -130,6 +130,41 @@ RESET search_path;
 SELECT dl.wait(:id);
 SELECT dl.metadata('job_path') -> 'record' ->> 'search_path' AS search_path, dl.metadata('job_path') -> 'record' ->> 'timezone' AS time_zone;
 
+-- a job that has ended is removed by hand; or by the scheduler, long after its end
+SELECT dl.submit('job_gone', 'job_rows', 'y', network => 'dense(4)', epochs => 2, quiet => true) AS gone \gset
+SELECT dl.wait(:gone);
+BEGIN;
+SELECT dl.submit('job_gone', 'job_rows', 'y', network => 'dense(4)', epochs => 2, not_before => 'infinity', quiet => true) AS waiting \gset
+DO $$
+BEGIN
+	PERFORM dl.drop_job(max(id)) FROM dl.jobs;
+EXCEPTION WHEN object_not_in_prerequisite_state THEN
+	RAISE INFO '%', regexp_replace(sqlerrm, '[0-9]+', 'N');
+END
+$$;
+ROLLBACK;
+SELECT dl.drop_job(:gone);
+SELECT (SELECT count(*) FROM dl.jobs WHERE id = :gone), (SELECT count(*) FROM dl.job_event WHERE job = :gone), (SELECT count(*) FROM dl.job_epoch WHERE job = :gone),
+	   (SELECT count(*) FROM dl.versions WHERE name = 'job_gone') AS versions;
+SHOW deep_learning.job_retention;
+SELECT dl.submit('job_gone', 'job_rows', 'y', network => 'dense(4)', epochs => 2, quiet => true) AS old \gset
+SELECT dl.submit('job_gone', 'job_rows', 'y', network => 'dense(4)', epochs => 2, quiet => true) AS young \gset
+SELECT dl.wait(:old), dl.wait(:young);
+UPDATE dl.job SET ended_at = now() - interval '31 days' WHERE id = :old;
+UPDATE dl.job SET ended_at = now() - interval '29 days' WHERE id = :young;
+SELECT dl.submit('job_gone', 'job_rows', 'y', network => 'dense(4)', epochs => 2, quiet => true) AS id \gset
+DO $$
+BEGIN
+	FOR i IN 1 .. 3000 LOOP
+		EXIT WHEN NOT EXISTS (SELECT FROM dl.job WHERE ended_at < now() - interval '30 days 12 hours');
+		PERFORM pg_sleep(0.01);
+	END LOOP;
+END
+$$;
+SELECT dl.wait(:id);
+SELECT id = :young AS young, state FROM dl.jobs WHERE id IN (:old, :young);
+SELECT (SELECT count(*) FROM dl.job_event WHERE job = :old) AS lines, (SELECT count(*) FROM dl.job_epoch WHERE job = :old) AS epochs;
+
 -- the tables are nobody's
 CREATE ROLE regress_job_nobody LOGIN;
 CREATE ROLE regress_job_group;
@@ -141,6 +176,7 @@ SELECT count(*) FROM dl.jobs;
 SELECT count(*) FROM dl.job_log;
 SELECT dl.cancel(:id);
 SELECT dl.retry(:id);
+SELECT dl.drop_job(:id);
 SELECT dl.wait(:id);
 SELECT * FROM dl.history(:id::bigint);
 SELECT dl.submit('job_path', 'SELECT 1 AS a, 2 AS y', 'y');

@@ -20,6 +20,7 @@
  * job_table.c      the statements on the tables; job_checkpoint.c: on that of checkpoints
  * job_submit.c     dl.submit, dl.retry, and starting a scheduler when a transaction commits
  * job_sql.c        dl.wait, dl.cancel
+ * job_remove.c     dl.drop_job, and what goes with time
  * job_list.c       dl.jobs, dl.job_log, dl.history
  * job_launcher.c   the launcher
  * job_scheduler.c  the scheduler
@@ -220,6 +221,11 @@ typedef struct DlJobQueue
 
 /* In the current context. */
 extern void dl_job_queue(DlJobQueue *queue);
+
+/* --- job_remove.c --- */
+
+/* Removes jobs that ended longer ago than deep_learning.job_retention, some at a time. */
+extern void dl_jobs_remove_old(void);
 
 /* --- job_list.c --- */
 

@@ -267,6 +267,7 @@ look_at_queue(void)
 		return -1;
 	(void) dl_schedules_submit(InvalidOid, false, GetCurrentTimestamp(), &submitted, &next_schedule);
 	wait = until(next_schedule);
+	dl_jobs_remove_old();
 	dl_job_holders(&holders);
 	dl_job_queue(&queue);
 	/* a worker has to find it in the queue, so this is committed first */

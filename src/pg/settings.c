@@ -21,11 +21,13 @@
 #define MOST_JOBS 1024
 #define MOST_RESTARTS 1000000
 #define MOST_SECONDS 86400
+#define MINUTES_PER_DAY (24 * 60)
 
 static int	batch_rows;
 static bool batched_scoring;
 static int	checkpoint_interval;
 static int	job_restarts;
+static int	job_retention;
 static int	max_jobs;
 static int	max_jobs_per_role;
 static int	max_training_memory;
@@ -64,6 +66,13 @@ dl_settings_init(void)
 							&job_restarts,
 							10, 0, MOST_RESTARTS,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("deep_learning.job_retention",
+							"Sets for how long background jobs are remembered after their end.",
+							"Then they are removed, with their logs and learning curves; the models stay.  -1 means never.",
+							&job_retention,
+							30 * MINUTES_PER_DAY, -1, 36500 * MINUTES_PER_DAY,
+							PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("deep_learning.max_jobs",
 							"Sets how many background jobs run at once, in all databases.",
@@ -155,6 +164,12 @@ int
 dl_setting_job_restarts(void)
 {
 	return job_restarts;
+}
+
+int
+dl_setting_job_retention(void)
+{
+	return job_retention;
 }
 
 int

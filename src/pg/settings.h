@@ -30,6 +30,9 @@ extern bool dl_setting_training_worker(void);
 /* Seconds between two checkpoints of a job; 0: every epoch; -1: none. */
 extern int	dl_setting_checkpoint_interval(void);
 
+/* Minutes after its end that a job is removed; -1: never. */
+extern int	dl_setting_job_retention(void);
+
 /* How often a job is started again after its worker was lost. */
 extern int	dl_setting_job_restarts(void);
 

@@ -37,6 +37,7 @@ CREATE TABLE dl.job (
 );
 ALTER SEQUENCE dl.job_id OWNED BY dl.job.id;
 CREATE INDEX job_queue ON dl.job (priority DESC, id) WHERE state IN ('queued', 'running');
+CREATE INDEX job_ended ON dl.job (ended_at) WHERE state NOT IN ('queued', 'running');
 COMMENT ON TABLE dl.job IS 'background jobs; dl.jobs shows them';
 COMMENT ON COLUMN dl.job.state IS 'a job that is running has a worker that holds its lock; one without is interrupted';
 COMMENT ON COLUMN dl.job.arguments IS 'of dl.train: query, target, quiet, options; model_id: the model that the name meant, 0 for none';
@@ -153,6 +154,11 @@ CREATE FUNCTION dl.retry(job bigint) RETURNS void
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 100
 AS 'MODULE_PATHNAME', 'dl_sql_retry';
 COMMENT ON FUNCTION dl.retry(bigint) IS 'puts a job that has failed, was cancelled or interrupted into the queue again, under the same number';
+
+CREATE FUNCTION dl.drop_job(job bigint) RETURNS void
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 100
+AS 'MODULE_PATHNAME', 'dl_sql_drop_job';
+COMMENT ON FUNCTION dl.drop_job(bigint) IS 'removes a job that has ended, with its log and its learning curve; the model that it stored stays';
 
 -- What is there.  The functions show the jobs of the current user's roles, to a superuser all.  Those that look at a job as it is now
 -- take a snapshot, which nobody can in a parallel query.
