@@ -130,6 +130,7 @@ my @matrix = (
 	[ 'dl.wait(bigint,interval)', 'job', "SELECT dl.wait($waiting, '0')" ],
 	[ 'dl.cancel(bigint)', 'job', "SELECT dl.cancel($waiting)" ],
 	[ 'dl.retry(bigint)', 'job', "SELECT dl.retry($over)" ],
+	[ 'dl.drop_job(bigint)', 'job', "SELECT dl.drop_job($over)" ],
 	[ 'dl.history(bigint)', 'job', "SELECT * FROM dl.history($running)" ],
 );
 
@@ -238,7 +239,7 @@ my @statements = (
 	[ q(CREATE COLLATION pg_catalog.mine (locale = 'C')), $refused ], [ 'CREATE TYPE mallory.base (INPUT = int4in, OUTPUT = int4out)', $refused ],
 	[ "SELECT pg_cancel_backend(pid) FROM pg_locks WHERE locktype = 'object' AND classid = 4294966529 AND pid <> pg_backend_pid() AND objid = $running", $refused ],
 	[ "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'object' AND classid = 4294966530", $refused ],
-	[ "SELECT dl.cancel($running)", '42704' ], [ "SELECT dl.retry($over)", '42704' ], [ "SELECT dl.wait($running, '0')", '42704' ], [ "SELECT * FROM dl.history($running)", '42704' ],
+	[ "SELECT dl.cancel($running)", '42704' ], [ "SELECT dl.retry($over)", '42704' ], [ "SELECT dl.drop_job($over)", '42704' ], [ "SELECT dl.wait($running, '0')", '42704' ], [ "SELECT * FROM dl.history($running)", '42704' ],
 	[ "SELECT 1 / count(*) FROM dl.progress WHERE job = $running", '22012' ], [ "SELECT 1 / count(*) FROM dl.jobs WHERE owner <> 'mallory'", '22012' ],
 	[ q(SELECT dl.rename_model('shared', 'mine')), $refused ], [ q(SELECT dl.set_owner('shared', 'mallory')), $refused ], [ q(SELECT dl.drop_model('shared')), $refused ],
 	[ q(SELECT dl.grant_model('vault', 'mallory', 'admin')), $refused ], [ q(SELECT dl.grant_model('shared', 'mallory', 'admin')), $refused ], [ q(SELECT dl.get('vault')), $refused ],
