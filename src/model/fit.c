@@ -435,7 +435,7 @@ finish(Fit *fit, DlArena *arena, DlFitResult *result, DlError *error)
 	record->metric = record->metrics[0].name;
 	DL_TRY(dl_fit_visit(&fit->sources[part], fit->host->cancel, add_hash, &record->held_out, error));
 	result->rows = record->rows;
-	result->epochs = record->epoch_count;
+	result->epochs = dl_record_epochs(record);
 	result->metric = record->metric;
 	result->metric_part = record->metric_part;
 	result->held_out = record->held_out;

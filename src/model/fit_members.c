@@ -8,6 +8,24 @@
 
 #include "model/fit_members.h"
 
+#define MOST_CURVE_EPOCHS 10000
+
+/* Evenly chosen epochs, the best and the last among them: the bytes of a model have no room for a million. */
+static DlStatus
+keep_curve(DlModel *model, const DlFitTrial *trial, DlError *error)
+{
+	int			step = (trial->epoch_count + MOST_CURVE_EPOCHS - 1) / MOST_CURVE_EPOCHS;
+	int			kept = 0;
+
+	DL_TRY(dl_arena_calloc(model->arena, (size_t) trial->epoch_count / (size_t) (step > 0 ? step : 1) + 3, sizeof(DlEpoch),
+						   &model->record.epochs, error));
+	for (int i = 0; i < trial->epoch_count; i++)
+		if (i % step == 0 || i == trial->epoch_count - 1 || trial->epochs[i].epoch == trial->best_epoch)
+			model->record.epochs[kept++] = trial->epochs[i];
+	model->record.epoch_count = kept;
+	return DL_OK;
+}
+
 /* The trials that have a weight become the members; what the record says of training is the weightiest one's. */
 static DlStatus
 make_members(const DlFitJudging *j, DlError *error)
@@ -31,10 +49,7 @@ make_members(const DlFitJudging *j, DlError *error)
 	model->record.settings = weightiest->settings;
 	model->record.settings.seed = j->choice->train.seed;
 	model->record.best_epoch = weightiest->best_epoch;
-	model->record.epoch_count = weightiest->epoch_count;
-	DL_TRY(dl_arena_calloc(model->arena, (size_t) weightiest->epoch_count, sizeof(DlEpoch), &model->record.epochs, error));
-	memcpy(model->record.epochs, weightiest->epochs, (size_t) weightiest->epoch_count * sizeof(DlEpoch));
-	return DL_OK;
+	return keep_curve(model, weightiest, error);
 }
 
 /* Networks none of whose trials became a member would only cost scoring. */

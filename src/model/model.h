@@ -78,8 +78,8 @@ typedef struct DlTrainRecord
 	DlTrainSettings settings;
 	int			threads;
 	int			best_epoch;		/* of the member with the greatest weight */
-	int			epoch_count;	/* of the same */
-	DlEpoch    *epochs;			/* its learning curve */
+	int			epoch_count;	/* of its learning curve, the last one among them; see dl_record_epochs() */
+	DlEpoch    *epochs;			/* of very many only some */
 	int			trial_count;
 	DlTrialRecord *trials;		/* in the order of training */
 	const char *metric;			/* the one that decides deployment: "rmse", "log_loss" */
@@ -88,6 +88,13 @@ typedef struct DlTrainRecord
 	DlMetricValue *metrics;		/* on metric_part */
 	uint64_t	held_out;		/* hash of the rows of metric_part: equal means comparable */
 } DlTrainRecord;
+
+/* How many epochs were trained, whether or not the record has all of them. */
+static inline int
+dl_record_epochs(const DlTrainRecord *record)
+{
+	return record->epoch_count == 0 ? 0 : record->epochs[record->epoch_count - 1].epoch;
+}
 
 /*
  * How the rows of training were distributed, for dl.drift (statistics.h): each column and the target in the training part,

@@ -332,7 +332,7 @@ put_training(DlRows *rows, const DlTrainRecord *record)
 	put(rows, "training", "schedule", "%s", dl_schedule_name(settings->schedule));
 	put(rows, "training", "weight_decay", "%g", settings->weight_decay);
 	put(rows, "training", "batch_size", "%d", settings->batch_size);
-	put(rows, "training", "epochs", "%d of at most %d, the best was %d", record->epoch_count, settings->epochs, record->best_epoch);
+	put(rows, "training", "epochs", "%d of at most %d, the best was %d", dl_record_epochs(record), settings->epochs, record->best_epoch);
 	put(rows, "training", "early_stopping", "%d", settings->early_stopping);
 	put(rows, "training", "matmul_precision", "%s", record->matmul_precision);
 	put(rows, "training", "seed", INT64_FORMAT, (int64) settings->seed);

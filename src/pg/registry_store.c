@@ -208,7 +208,7 @@ insert_version(const DlRegistrySection *section, const DlRegistryNew *new_versio
 					DL_ARG_TEXT(model_text(model->target)),
 					DL_ARG_INT8(record->rows),
 					DL_ARG_INT8(record->skipped),
-					DL_ARG_INT4(record->epoch_count),
+					DL_ARG_INT4(dl_record_epochs(record)),
 					DL_ARG_TEXT(model_text(record->metric)),
 					DL_ARG_TEXT(model_text(record->metric_part)),
 					DL_ARG_FLOAT8(value, isnan(value)),

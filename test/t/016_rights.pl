@@ -13,7 +13,7 @@ use Training;
 
 my $node = new_server('rights', shared_preload_libraries => 'deep_learning', max_worker_processes => 16, 'deep_learning.max_jobs' => 6);
 my $training = q(network => 'dense(4)', epochs => 1);
-my $endless = q(network => 'dense(32, relu)', epochs => 1000000, early_stopping => 0);
+my $endless = q(network => 'dense(512, relu) > dense(512, relu)', epochs => 1000000, early_stopping => 0);
 
 sub ask { return $node->safe_psql('postgres', $_[0]); }
 

@@ -125,6 +125,37 @@ test_members(void)
 	fit_free(&t);
 }
 
+/* The record of very many epochs is no larger than the bytes of a model may be. */
+static void
+test_many_epochs(void)
+{
+	Shape		s = plain;
+	FitTable	t;
+	DlModel    *model;
+	const DlTrainRecord *record;
+	int			ascending = 0;
+	int			best = 0;
+
+	s.rows = 30;
+	s.epochs = 25000;
+	s.early_stopping = 0;
+	begin(&t, s);
+	t.request.options.network = "linear";
+	ok(fit_run(&t, NULL) == DL_OK, "25,000 epochs");
+	model = fit_decode(&t);
+	record = &model->record;
+	for (int i = 0; i < record->epoch_count; i++)
+	{
+		ascending += i == 0 || record->epochs[i].epoch > record->epochs[i - 1].epoch;
+		best += record->epochs[i].epoch == record->best_epoch;
+	}
+	ok(record->epoch_count > 8000 && record->epoch_count <= 10002, "of which %d are kept", record->epoch_count);
+	ok(ascending == record->epoch_count && best == 1, "in order, the best among them");
+	ok(dl_record_epochs(record) == 25000 && t.result.epochs == 25000, "and the number of all is known");
+	dl_model_destroy(model);
+	fit_free(&t);
+}
+
 /* What does not fit a share of the memory gets a greater one. */
 static void
 test_shared_memory(void)
@@ -357,6 +388,7 @@ main(void)
 
 	test_repeatable();
 	test_members();
+	test_many_epochs();
 	test_shared_memory();
 	test_cancel(s, "one thread");
 	s.members = 2;
