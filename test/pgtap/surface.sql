@@ -45,7 +45,7 @@ SELECT set_eq($$SELECT DISTINCT proparallel::text || provolatile::text FROM pg_t
 SELECT is(count(*)::integer, 10, 'five scoring functions by name and by value') FROM pg_temp.functions
 	WHERE proname IN ('predict', 'classify', 'probabilities', 'predict_array', 'embed');
 SELECT set_eq($$SELECT DISTINCT proname::text FROM pg_temp.functions WHERE provolatile = 'v' AND prokind = 'f'$$,
-			  $$SELECT unnest('{train,fit_transition,fit_final,evaluate,drift,performance,deploy,rollback,put,drop_model,rename_model,set_owner,grant_model,revoke_model,create_function,submit,wait,cancel,retry,schedule,unschedule,run_now,run_due}'::text[])$$,
+			  $$SELECT unnest('{train,fit_transition,fit_final,evaluate,drift,performance,deploy,rollback,put,drop_model,rename_model,set_owner,grant_model,revoke_model,create_function,submit,wait,cancel,retry,drop_job,schedule,unschedule,run_now,run_due}'::text[])$$,
 			  'what trains, runs a query or changes the registry is VOLATILE, nothing else');
 SELECT is_empty($$SELECT oid::regprocedure FROM pg_temp.functions WHERE provolatile = 'v' AND prokind = 'f' AND proparallel <> 'u'$$,
 				'and PARALLEL UNSAFE');
