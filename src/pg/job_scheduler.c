@@ -411,6 +411,12 @@ dl_scheduler_main(Datum argument)
 		wait_for_latch(wait < 0 ? LOOK_AGAIN_MS : wait);
 	}
 	if (alone && ShutdownRequestPending)
+	{
+		/* before it is asked for: another that came while this one holds the lock would leave again */
+		begin();
+		dl_scheduler_unlock();
+		end();
 		(void) dl_launcher_ask(MyDatabaseId);
+	}
 	proc_exit(0);
 }

@@ -11,6 +11,8 @@ use Session;
 use Test::More;
 use Training;
 
+# the superuser's name, whoever runs the test
+$ENV{PGUSER} = 'postgres';
 my $node = new_server('rights', shared_preload_libraries => 'deep_learning', max_worker_processes => 16, 'deep_learning.max_jobs' => 6);
 my $training = q(network => 'dense(4)', epochs => 1);
 my $endless = q(network => 'dense(512, relu) > dense(512, relu)', epochs => 1000000, early_stopping => 0);

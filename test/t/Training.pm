@@ -11,6 +11,22 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Time::HiRes qw(sleep time);
 
+# A server that is down may be gone before psql has taken the query: that is a failure to connect, and no end of the test.
+{
+	no warnings 'redefine';
+	my $psql = \&PostgreSQL::Test::Cluster::psql;
+	*PostgreSQL::Test::Cluster::psql = sub {
+		my ($self, $database, $query, %parameters) = @_;
+		my @result = eval { $psql->(@_) };
+		if ($@)
+		{
+			die $@ if $parameters{on_error_die} || $@ !~ /Broken pipe/;
+			@result = (2, '', $@);
+		}
+		return wantarray ? @result : $result[0];
+	};
+}
+
 our @EXPORT = qw(new_server make_rows start_training wait_for workers temporary_files threads median start_psql);
 
 # A server with the extension and a table "rows" in its database "postgres".
@@ -18,7 +34,7 @@ sub new_server
 {
 	my ($name, %settings) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
-	$node->init(extra => [ '--locale=C.UTF-8', '-E', 'UTF8', '--no-sync' ]);
+	$node->init(extra => [ '--locale=C.UTF-8', '-E', 'UTF8', '--no-sync', defined $ENV{PGUSER} ? ('-U', $ENV{PGUSER}) : () ]);
 	$node->append_conf('postgresql.conf', "$_ = '$settings{$_}'") for sort keys %settings;
 	$node->start;
 	$node->safe_psql('postgres', 'CREATE EXTENSION deep_learning');
