@@ -131,6 +131,16 @@ extern bool pq_check_connection(void);
 #define DL_EXECUTOR_RUN_PASSED query, direction, count, once
 #endif
 
+#if PG_VERSION_NUM >= 140000
+#define DL_PROCESS_UTILITY_ARGUMENTS PlannedStmt *statement, const char *query, bool read_only, ProcessUtilityContext context, \
+	ParamListInfo parameters, QueryEnvironment *environment, DestReceiver *receiver, QueryCompletion *completion
+#define DL_PROCESS_UTILITY_PASSED statement, query, read_only, context, parameters, environment, receiver, completion
+#else
+#define DL_PROCESS_UTILITY_ARGUMENTS PlannedStmt *statement, const char *query, ProcessUtilityContext context, \
+	ParamListInfo parameters, QueryEnvironment *environment, DestReceiver *receiver, QueryCompletion *completion
+#define DL_PROCESS_UTILITY_PASSED statement, query, context, parameters, environment, receiver, completion
+#endif
+
 #if PG_VERSION_NUM >= 150000
 #define dl_has_run_condition_compat(window) ((window)->runCondition != NIL || (window)->plan.qual != NIL)
 #else

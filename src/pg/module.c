@@ -13,6 +13,7 @@
 #include "miscadmin.h"
 
 #include "pg/compat.h"
+#include "pg/drop_database.h"
 #include "pg/job.h"
 #include "pg/model_cache.h"
 #include "pg/progress_shared.h"
@@ -34,6 +35,7 @@ _PG_init(void)
 	dl_shared_cache_init();
 	dl_launcher_init();
 	dl_progress_init();
+	dl_drop_database_init();
 	dl_score_node_init();
 	dl_score_plan_init();
 

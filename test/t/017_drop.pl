@@ -126,6 +126,7 @@ sub drop_database
 			my $refused = try('DROP DATABASE busy');
 			like($refused, qr/database "busy" is being accessed by other users/, "$how: its own database is not dropped");
 			like($refused, qr/There are \d+ other sessions using the database/, "$how: other sessions are why");
+			like($refused, qr/HINT:  Background jobs of deep_learning are among them: .*dl\.cancel.*FORCE/, "$how: and what to do about it") if $how eq 'preloaded';
 			is(trainers(), '1', "$how: and train on");
 		}
 		push @took, milliseconds(sub { ask('DROP DATABASE busy WITH (FORCE)') });
