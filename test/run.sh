@@ -146,7 +146,7 @@ tap()
 			tail -40 "$file"
 		done
 	done
-	grep -Hn '^not ok' "$copy"/test/tmp_check/log/regress_log_* | sed 's|.*/regress_log_|failed: |'
+	grep -H 'not ok [0-9]' "$copy"/test/tmp_check/log/regress_log_* | sed 's|.*/regress_log_|failed: |' || true
 	return "$status"
 }
 
@@ -282,7 +282,7 @@ echo "total $((SECONDS - begin)) s"
 if [ ${#failed[@]} -gt 0 ]; then
 	# once more at the very end, for who sees only that
 	for stage in "${failed[@]}"; do
-		grep -aE '^(failed: |not ok|test .*FAILED|.*: error: )' "build/log/$stage.log" | tail -10 | sed 's/^/    /'
+		grep -aE '^(failed: |not ok|test .*FAILED|.*: error: )' "build/log/$stage.log" | tail -10 | sed 's/^/    /' || true
 	done
 	echo "FAILED: ${failed[*]}"
 	exit 1
