@@ -152,7 +152,12 @@ ask("SELECT pg_terminate_backend($pid)");
 ok(wait_for(20, sub { ask("SELECT count(*) FROM dl.jobs"); my $new = ask(q(SELECT pid FROM pg_stat_activity WHERE backend_type = 'deep_learning scheduler')); $new && $new != $pid }),
 	'so is the scheduler, when somebody looks');
 
-ask("SELECT dl.cancel($_)") for ($jobs[1], $jobs[2], $fourth);
+# a cancel that the worker has not written down yet would be lost in the crash
+for my $job ($jobs[1], $jobs[2], $fourth)
+{
+	ask("SELECT dl.cancel($job)");
+	is(ask("SELECT dl.wait($job)"), 'cancelled', "job $job is cancelled");
+}
 kill 'KILL', job_pid($urgent);
 ok(wait_for(60, sub { my ($status, $answer) = $node->psql('postgres', 'SELECT 1'); defined $status && $status == 0 && $answer eq '1' }), 'kill -9 restarts the server');
 ok(wait_for(10, sub { my ($status, $answer) = $node->psql('postgres', "SELECT attempts FROM dl.job WHERE id = $urgent AND state = 'running'"); ($answer // '') eq '3' }),
