@@ -18,6 +18,7 @@ my $versions = 3;
 # A prediction of regression stays within its training targets, so it tells which version made it.
 $node->safe_psql('postgres', q{
 	CREATE TABLE facts AS SELECT i AS id, (i % 100)::real AS a, (i * 7 % 31)::real AS b FROM generate_series(1, 2000) i;
+	ALTER TABLE facts ADD PRIMARY KEY (id);
 	CREATE TABLE truth (version int);
 	INSERT INTO truth VALUES (1);
 	ANALYZE facts;
@@ -34,6 +35,8 @@ my %scripts = (
 	filter => [4, q{SELECT 1 / (count(*) = 2000)::int FROM truth, facts f WHERE dl.predict('mix', f) >= version * 10 AND dl.predict('mix', f) < version * 10 + 10;}],
 	one => [8, q{\set id random(1, 2000)
 		SELECT 1 / (floor(dl.predict('mix', f) / 10) = version)::int FROM truth, facts f WHERE id = :id;}],
+	key => [4, q{\set id random(1, 2000)
+		SELECT 1 / (floor(dl.predict('mix', f) / 10) = (SELECT version FROM truth))::int FROM facts f WHERE id = :id;}],
 	# two statements of one snapshot
 	repeat => [3, q{BEGIN ISOLATION LEVEL REPEATABLE READ;
 		SELECT sum(dl.predict('mix', f)) AS s FROM facts f \gset
