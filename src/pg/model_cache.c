@@ -323,11 +323,25 @@ add_entry(CacheEntry *made, const ModelSource *source)
 	return entry;
 }
 
+/* Statement after statement it is the one that was used last. */
+static CacheEntry *
+look_up(const DlModelDigest *digest)
+{
+	if (!dlist_is_empty(&cache_recent))
+	{
+		CacheEntry *last = dlist_head_element(CacheEntry, recent, &cache_recent);
+
+		if (memcmp(&last->digest, digest, sizeof(*digest)) == 0)
+			return last;
+	}
+	return hash_search(cache_table, digest, HASH_FIND, NULL);
+}
+
 /* An entry that serves; a copy goes when all can share the model by now. */
 static CacheEntry *
 find_entry(const ModelSource *source)
 {
-	CacheEntry *entry = hash_search(cache_table, &source->digest, HASH_FIND, NULL);
+	CacheEntry *entry = look_up(&source->digest);
 
 	if (entry == NULL)
 		return NULL;

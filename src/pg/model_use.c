@@ -41,6 +41,16 @@ same_name(const DlModelUse *use, Datum name)
 	return strlen(use->name) == length && memcmp(use->name, VARDATA_ANY(packed), length) == 0;
 }
 
+static char *
+name_of(Datum value, MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	char	   *name = TextDatumGetCString(value);
+
+	MemoryContextSwitchTo(old);
+	return name;
+}
+
 bool
 dl_model_use_find(DlModelUse *use, Datum value)
 {
@@ -58,7 +68,7 @@ dl_model_use_find(DlModelUse *use, Datum value)
 	if (use->ready && likely(dl_registry_current(&use->handle)) && (use->constant || same_name(use, value)))
 		return false;
 	forget(use);
-	use->name = MemoryContextStrdup(use->context, TextDatumGetCString(value));
+	use->name = name_of(value, use->context);
 	dl_registry_open(use->name, 0, DL_RIGHT_USE, use->context, &use->handle);
 	use->model = use->handle.model;
 	return true;

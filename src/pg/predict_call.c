@@ -33,25 +33,28 @@ set_arguments(DlPredictCall *call, FunctionCallInfo fcinfo)
 		call->arguments = DL_ARGUMENTS_POSITION;
 }
 
+/* Without a call for what nearly all arguments are: looking at them takes longer than the network does for one row. */
+static inline Oid
+type_of(const Node *argument)
+{
+	return IsA(argument, Var) ? ((const Var *) argument)->vartype : exprType(argument);
+}
+
 /* Types of the arguments after the model. */
 static void
 set_types(FunctionCallInfo fcinfo, Oid *types, int count)
 {
-	const Node *expression = fcinfo->flinfo->fn_expr;
-	ListCell   *lc;
-	int			i = -1;
+	const FuncExpr *call = (const FuncExpr *) fcinfo->flinfo->fn_expr;
 
-	if (expression != NULL && IsA(expression, FuncExpr))
+	if (call != NULL && IsA(call, FuncExpr) && list_length(call->args) == count + 1)
 	{
-		foreach(lc, ((const FuncExpr *) expression)->args)
-		{
-			if (i >= 0 && i < count)
-				types[i] = exprType(lfirst(lc));
-			i++;
-		}
+		const ListCell *arguments = list_nth_cell(call->args, 0) + 1;
+
+		for (int i = 0; i < count; i++)
+			types[i] = type_of(lfirst(&arguments[i]));
 		return;
 	}
-	for (i = 0; i < count; i++)
+	for (int i = 0; i < count; i++)
 		types[i] = get_fn_expr_argtype(fcinfo->flinfo, i + 1);
 }
 
@@ -70,7 +73,7 @@ set_array_elements(DlPredictCall *call, FunctionCallInfo fcinfo)
 static void
 set_positions(DlPredictCall *call, FunctionCallInfo fcinfo)
 {
-	Oid		   *types = palloc0(sizeof(Oid) * (Size) Max(call->count, 1));
+	Oid			types[FUNC_MAX_ARGS];
 	const DlColumnBinding *binding;
 
 	set_types(fcinfo, types, call->count);
@@ -96,8 +99,8 @@ use_model(DlPredictCall *call, FunctionCallInfo fcinfo)
 	if (call->may_allocate && call->row_context == NULL)
 		call->row_context = AllocSetContextCreate(call->use.parent, "dl predict row", ALLOCSET_DEFAULT_SIZES);
 	call->width = dl_model_result_width(model);
-	call->results = palloc0(sizeof(double) * (Size) call->width);
-	call->features = palloc0(sizeof(uint32_t) * (Size) Max(model->feature_words, 1));
+	call->results = palloc0(sizeof(double) * (Size) call->width + sizeof(uint32_t) * (Size) model->feature_words);
+	call->features = (uint32_t *) (call->results + call->width);
 	call->scorer = dl_model_cache_scorer(model, 1);
 	MemoryContextSwitchTo(old);
 	call->use.ready = true;
