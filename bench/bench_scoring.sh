@@ -235,6 +235,15 @@ if wanted python && make_python; then
 fi
 
 # One row by its key, prepared: transactions a second with the call, and without.
+# report_of_plain WAY MEASURE: beside the statement without the call.
+report_of_plain()
+{
+	local ratio
+
+	ratio=$(paste "$scratch/$1.tps" "$scratch/plain.tps" | awk '{print $1 / $2}' | median)
+	report "one row by key, $clients clients" "$2" "$(median <"$scratch/$1.tps")" tps "$ratio of the row alone, the median of pairs"
+}
+
 if wanted keys; then
 	sql "CREATE UNLOGGED TABLE bench_points AS SELECT i AS id, $(columns 'random()::real AS c' 0 27) FROM generate_series(1, 100000) i"
 	sql 'ALTER TABLE bench_points ADD PRIMARY KEY (id)'
@@ -242,19 +251,18 @@ if wanted keys; then
 	make_model bench_point 'dense(64, relu) > dense(64, relu)' bench_points "$wide"
 	printf '\\set id random(1, 100000)\nSELECT %s FROM bench_points WHERE id = :id;\n' "$wide" >"$scratch/plain.sql"
 	printf "\\\\set id random(1, 100000)\nSELECT %s, dl.predict('bench_point', %s) FROM bench_points WHERE id = :id;\n" "$wide" "$wide" >"$scratch/scored.sql"
-	# in pairs, one right after the other: what else the machine does changes more than what is measured
+	printf '\\set id random(1, 100000)\nSELECT %s, num_nonnulls(%s) FROM bench_points WHERE id = :id;\n' "$wide" "$wide" >"$scratch/counted.sql"
+	# in turn, one right after the other: what else the machine does changes more than what is measured
 	for clients in 1 8 32; do
-		for way in plain scored; do : >"$scratch/$way.tps"; done
+		for way in plain counted scored; do : >"$scratch/$way.tps"; done
 		for _ in $(seq $((4 * BENCH_WINDOWS))); do
-			for way in plain scored; do
+			for way in plain counted scored; do
 				pgbench -n -M prepared -c "$clients" -j 2 -T 1 -f "$scratch/$way.sql" 2>/dev/null |
 					sed -n 's/^tps = \([0-9.]*\).*/\1/p' >>"$scratch/$way.tps"
 			done
 		done
-		plain=$(median <"$scratch/plain.tps")
-		scored=$(median <"$scratch/scored.tps")
-		ratio=$(paste "$scratch/scored.tps" "$scratch/plain.tps" | awk '{print $1 / $2}' | median)
-		report "one row by key, $clients clients" 'the row alone' "$plain" tps
-		report "one row by key, $clients clients" 'with predict, 28-64-64-1' "$scored" tps "$ratio of the row alone, the median of pairs"
+		report "one row by key, $clients clients" 'the row alone' "$(median <"$scratch/plain.tps")" tps
+		report_of_plain counted 'with num_nonnulls of 28 columns'
+		report_of_plain scored 'with predict, 28-64-64-1'
 	done
 fi
