@@ -33,7 +33,7 @@ set_arguments(DlPredictCall *call, FunctionCallInfo fcinfo)
 		call->arguments = DL_ARGUMENTS_POSITION;
 }
 
-/* Without a call for what nearly all arguments are: looking at them takes longer than the network does for one row. */
+/* Without a call for what nearly all arguments are: a statement that scores one row pays for each. */
 static inline Oid
 type_of(const Node *argument)
 {
