@@ -234,7 +234,6 @@ if wanted python && make_python; then
 	done
 fi
 
-# One row by its key, prepared: transactions a second with the call, and without.
 # report_of_plain WAY MEASURE: beside the statement without the call.
 report_of_plain()
 {
@@ -244,6 +243,7 @@ report_of_plain()
 	report "one row by key, $clients clients" "$2" "$(median <"$scratch/$1.tps")" tps "$ratio of the row alone, the median of pairs"
 }
 
+# One row by its key, prepared: transactions a second with the call, and without.
 if wanted keys; then
 	sql "CREATE UNLOGGED TABLE bench_points AS SELECT i AS id, $(columns 'random()::real AS c' 0 27) FROM generate_series(1, 100000) i"
 	sql 'ALTER TABLE bench_points ADD PRIMARY KEY (id)'
