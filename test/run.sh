@@ -136,7 +136,7 @@ tap()
 		as_server_user env TESTDIR="$copy/test" TESTDATADIR="$copy/test/tmp_check" TESTLOGDIR="$copy/test/tmp_check/log" \
 			PG_REGRESS="$pgxs/test/regress/pg_regress" PATH="$(pg_bindir):$PATH" PGPORT=65432 \
 			DL_EXAMPLES="$copy/examples" DL_MIX_SECONDS="${DL_MIX_SECONDS:-}" DL_CANCELS="${DL_CANCELS:-}" \
-			DL_KILLS="${DL_KILLS:-}" DL_SEED="${DL_SEED:-}" \
+			DL_KILLS="${DL_KILLS:-}" DL_SEED="${DL_SEED:-}" PGCTLTIMEOUT=180 \
 			prove -I "$pgxs/test/perl" -I "$copy/test/t" -j"${TAP_JOBS:-2}" --timer "${files[@]#test/}"
 	) >"$copy/output" 2>&1 || status=$?
 	cat "$copy/output"

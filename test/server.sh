@@ -65,7 +65,7 @@ fi
 cat settings.conf >>data/postgresql.conf
 touch log
 [ "$(id -u)" -ne 0 ] || chown "$server_user": log
-if ! as_server_user "$bindir/pg_ctl" -D data -l log -w -t 60 start >/dev/null 2>&1; then
+if ! as_server_user "$bindir/pg_ctl" -D data -l log -w -t 180 start >/dev/null 2>&1; then
 	cat log >&2
 	exit 1
 fi

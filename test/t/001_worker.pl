@@ -16,14 +16,14 @@ make_rows($node, 'rows_to_learn', 2000);
 # While it trains, another session sees the worker.
 my ($out, $err) = ('', '');
 my $psql = start_psql($node, start_training('rows_to_learn'), \$out, \$err);
-ok(wait_for(20, sub { workers($node) == 1 }), 'a background worker trains');
+ok(wait_for(60, sub { workers($node) == 1 }), 'a background worker trains');
 is($node->safe_psql('postgres', "SELECT datname IS NULL FROM pg_stat_activity WHERE backend_type = 'deep_learning trainer'"),
 	't', 'it has no database');
 like($node->safe_psql('postgres', "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE '%endless%' AND pid <> pg_backend_pid() AND backend_type = 'client backend'"),
 	qr/^t$/, 'cancelled');
 $psql->finish;
 like($err, qr/canceling statement due to user request/, 'the session was told');
-ok(wait_for(10, sub { workers($node) == 0 }), 'the worker is gone');
+ok(wait_for(60, sub { workers($node) == 0 }), 'the worker is gone');
 
 sub train
 {

@@ -63,7 +63,7 @@ my @same = (
 	[ 'a function of a model', 'SELECT md5(string_agg(float8send(p)::text, \',\' ORDER BY a, b, c)) FROM a_schema.typed' ],
 	[ 'a function of odd names', q(SELECT string_agg(DISTINCT a_schema."what 'class"(a, b, c > 50), ',') FROM rows_to_learn) ],
 	[ 'functions and their comments', q(SELECT oid::regprocedure, pg_get_functiondef(oid), obj_description(oid, 'pg_proc')
-		FROM pg_proc WHERE pronamespace = 'a_schema'::regnamespace ORDER BY 1::text) ],
+		FROM pg_proc WHERE pronamespace = 'a_schema'::regnamespace ORDER BY oid::regprocedure::text) ],
 	[ 'a view that compares models', 'SELECT id FROM big_ones' ],
 	[ 'equality with the registry', q(SELECT count(*) FROM shelf WHERE model = dl.get('plain', 1)) ],
 	[ 'grants', 'SELECT name, role, privilege FROM dl.grants ORDER BY 1, 2' ]);

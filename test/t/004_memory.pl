@@ -24,6 +24,8 @@ sub train
 for my $where ('on', 'off')
 {
 	my $set = "SET deep_learning.training_worker = $where;";
+	# what the last one logs as it ends is no longer of interest
+	wait_for(60, sub { workers($node) == 0 });
 	my $before = -s $node->logfile;
 	my ($status, $out, $err) = train("$set SET deep_learning.training_memory = '1GB';", "roomy_$where");
 	is($out, '200000', "worker $where: trains in memory") or diag $err;
@@ -33,15 +35,15 @@ for my $where ('on', 'off')
 	($status, $out, $err) = train("$set SET deep_learning.training_memory = '1MB';", "tight_$where");
 	is($out, '200000', "worker $where: trains from a temporary file") or diag $err;
 	# a worker removes and logs it when it ends, which may be after the answer
-	ok(wait_for(5, sub { slurp_file($node->logfile, $before) =~ /temporary file: .* size [1-9]\d{5,}/ }), "worker $where: which the server logged");
-	ok(wait_for(5, sub { !temporary_files($node) }), "worker $where: and which is gone");
+	ok(wait_for(60, sub { slurp_file($node->logfile, $before) =~ /temporary file: .* size [1-9]\d{5,}/ }), "worker $where: which the server logged");
+	ok(wait_for(60, sub { !temporary_files($node) }), "worker $where: and which is gone");
 	is($node->safe_psql('postgres', "SELECT abs(t.value - r.value) < 0.2 FROM dl.versions t, dl.versions r WHERE t.name = 'tight_$where' AND r.name = 'roomy_$where'"),
 		't', "worker $where: it learned about as well as in memory");
 
 	($status, $out, $err) = train("$set SET deep_learning.training_memory = '1MB'; SET temp_file_limit = '2MB';", "limited_$where");
 	isnt($status, 0, "worker $where: temp_file_limit holds");
 	like($err, qr/temporary file size exceeds temp_file_limit \(2048kB\)/, "worker $where: and is named");
-	ok(wait_for(5, sub { !temporary_files($node) }), "worker $where: no file is left after the error");
+	ok(wait_for(60, sub { !temporary_files($node) }), "worker $where: no file is left after the error");
 	is($node->safe_psql('postgres', "SELECT count(*) FROM dl.models WHERE name = 'limited_$where'"), '0', "worker $where: no model either");
 }
 
@@ -52,7 +54,7 @@ $node->restart;
 my $before = -s $node->logfile;
 my ($status, $out, $err) = train("SET ROLE plain; SET deep_learning.training_memory = '1GB';", 'bounded');
 is($out, '200000', 'trains within the bound') or diag $err;
-ok(wait_for(5, sub { slurp_file($node->logfile, $before) =~ /temporary file: / }), 'max_training_memory holds for a greater training_memory');
+ok(wait_for(60, sub { slurp_file($node->logfile, $before) =~ /temporary file: / }), 'max_training_memory holds for a greater training_memory');
 $node->stop;
 unlike(slurp_file($node->logfile), qr/terminated by signal|PANIC|TRAP/, 'nothing crashed');
 done_testing();

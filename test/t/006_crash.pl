@@ -18,9 +18,13 @@ my $query = q(SELECT md5(string_agg(float8send(dl.predict('kept', m))::text, ','
 my $before = $node->safe_psql('postgres', $query);
 my $bytes = $node->safe_psql('postgres', q(SELECT md5(dl.get('kept')::bytea)));
 
+# The worker of a training may outlive its answer by a moment.
+sub no_worker { wait_for(60, sub { workers($node) == 0 }) or die 'a worker is left'; }
+
+no_worker();
 my ($out, $err) = ('', '');
 my $psql = start_psql($node, start_training('many'), \$out, \$err);
-ok(wait_for(20, sub { workers($node) == 1 && temporary_files($node) }), 'a worker trains from a temporary file');
+ok(wait_for(60, sub { workers($node) == 1 && temporary_files($node) }), 'a worker trains from a temporary file');
 my $worker = $node->safe_psql('postgres', q(SELECT pid FROM pg_stat_activity WHERE backend_type = 'deep_learning trainer'));
 kill 'KILL', $worker;
 eval { $psql->finish };
@@ -37,11 +41,12 @@ is(workers($node), 0, 'and no worker');
 is($node->safe_psql('postgres', q(SELECT version FROM dl.train('kept', 'many', 'y', network => 'dense(4)', epochs => 1, quiet => true))), '2', 'training works again');
 
 # The postmaster itself: workers notice and end.
+no_worker();
 $psql = start_psql($node, start_training('many'), \$out, \$err);
-ok(wait_for(20, sub { workers($node) == 1 }), 'a worker trains');
+ok(wait_for(60, sub { workers($node) == 1 }), 'a worker trains');
 $worker = $node->safe_psql('postgres', q(SELECT pid FROM pg_stat_activity WHERE backend_type = 'deep_learning trainer'));
 $node->stop('immediate');
-ok(wait_for(10, sub { !-d "/proc/$worker" }), 'it ends when the server is stopped at once');
+ok(wait_for(60, sub { !-d "/proc/$worker" }), 'it ends when the server is stopped at once');
 eval { $psql->finish };
 $node->start;
 is($node->safe_psql('postgres', $query) eq '', '', 'and the models are there after recovery');

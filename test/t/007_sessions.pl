@@ -23,9 +23,9 @@ sub behind
 	my $in = "BEGIN; SELECT 1 FROM dl.registry_model WHERE name = 'shared' FOR NO KEY UPDATE;\n";
 	my $holder = IPC::Run::start([ 'psql', '-X', '-q', '-A', '-t', '-d', $node->connstr('postgres') ],
 		'<', \$in, '>', \$holder_out, '2>', \$holder_err, IPC::Run::timeout(60));
-	wait_for(20, sub { $holder->pump_nb; $holder_out =~ /1/ }) or die "no lock: $holder_err";
+	wait_for(60, sub { $holder->pump_nb; $holder_out =~ /1/ }) or die "no lock: $holder_err";
 	my $waiting = start_psql($node, $statement, \$out, \$err);
-	wait_for(20, sub { $node->safe_psql('postgres', 'SELECT count(*) FROM pg_locks WHERE NOT granted') > 0 }) or die "nobody waits: $out$err";
+	wait_for(60, sub { $node->safe_psql('postgres', 'SELECT count(*) FROM pg_locks WHERE NOT granted') > 0 }) or die "nobody waits: $out$err";
 	$in = "$first COMMIT;\n\\q\n";
 	$holder->finish;
 	$waiting->finish;

@@ -32,7 +32,7 @@ sub segments
 sub segments_become
 {
 	my ($count, $name) = @_;
-	wait_for(10, sub { segments() == $count });
+	wait_for(60, sub { segments() == $count });
 	is(segments(), $count, $name);
 }
 
@@ -45,7 +45,7 @@ sub set_cache
 	my ($size) = @_;
 	$node->safe_psql('postgres', "ALTER SYSTEM SET deep_learning.shared_model_cache = '$size'");
 	$node->reload;
-	wait_for(10, sub { $node->safe_psql('postgres', "LOAD 'deep_learning'; SELECT setting = pg_size_bytes('$size') / 1024 FROM (SELECT setting::bigint FROM pg_settings WHERE name = 'deep_learning.shared_model_cache') s") eq 't' })
+	wait_for(60, sub { $node->safe_psql('postgres', "LOAD 'deep_learning'; SELECT setting = pg_size_bytes('$size') / 1024 FROM (SELECT setting::bigint FROM pg_settings WHERE name = 'deep_learning.shared_model_cache') s") eq 't' })
 	  or die 'the setting did not arrive';
 }
 
@@ -72,14 +72,14 @@ is($sessions[0]->ask('SELECT models, sessions FROM dl.cache'), 'wide 1|3', 'is t
 
 # On the way out.
 $sessions[2]->quit;
-ok(wait_for(10, sub { $sessions[0]->ask('SELECT sessions FROM dl.cache') eq '2' }), 'a session that ends is one less');
+ok(wait_for(60, sub { $sessions[0]->ask('SELECT sessions FROM dl.cache') eq '2' }), 'a session that ends is one less');
 $sessions[0]->ask('BEGIN; DECLARE c CURSOR FOR ' . "SELECT dl.predict('wide', a, b, c) FROM some_rows; FETCH 1 FROM c");
 $node->safe_psql('postgres', 'SELECT pg_terminate_backend(' . $sessions[0]->pid . ')');
-ok(wait_for(10, sub { $sessions[1]->ask('SELECT sessions FROM dl.cache') eq '1' }), 'so is one that is terminated while it scores');
+ok(wait_for(60, sub { $sessions[1]->ask('SELECT sessions FROM dl.cache') eq '1' }), 'so is one that is terminated while it scores');
 like($sessions[1]->ask("BEGIN; SELECT dl.predict('wide', a, b, c) / (c - c) FROM some_rows"), qr/division by zero/, 'an error while it is in use');
 is($sessions[1]->ask('ROLLBACK; SELECT sessions FROM dl.cache'), '1', 'leaves the entry as it was');
 $sessions[1]->quit;
-ok(wait_for(10, sub { $node->safe_psql('postgres', 'SELECT sessions FROM dl.cache') eq '0' }), 'it stays without sessions');
+ok(wait_for(60, sub { $node->safe_psql('postgres', 'SELECT sessions FROM dl.cache') eq '0' }), 'it stays without sessions');
 segments_become(1, 'in its segment');
 
 # Parallel workers map it too.
@@ -192,6 +192,7 @@ my $fourth = Session->new($node);
 is($fourth->ask(sprintf($sum, "'model_4'")), $sums[3], 'a model without room is scored with');
 is($fourth->ask(q(SELECT shared, sessions FROM dl.cache WHERE models = 'model_4 1')), 'f|1', 'from a copy of the session');
 is($node->safe_psql('postgres', $fits), '3|t', 'the others keep theirs');
+$holders[0]->ask("SELECT dl.predict('model_1', 1, 2, 3)");
 is($holders[0]->ask('SELECT 1'), '1', 'a session that used its model a moment ago');
 is($node->safe_psql('postgres', q(SELECT sessions FROM dl.cache WHERE models = 'model_1 1')), '1', 'does not give it up');
 sleep 11;
@@ -203,7 +204,7 @@ is($node->safe_psql('postgres', q(SELECT shared FROM dl.cache WHERE models = 'mo
 is($node->safe_psql('postgres', $fits), '3|t', 'in place of that one');
 is($holders[0]->ask(sprintf($sum, "'model_1'")), $sums[0], 'which can be used again');
 $holders[1]->quit;
-ok(wait_for(10, sub { $node->safe_psql('postgres', q(SELECT sessions FROM dl.cache WHERE models = 'model_2 1')) eq '0' }), 'room for one more');
+ok(wait_for(60, sub { $node->safe_psql('postgres', q(SELECT sessions FROM dl.cache WHERE models = 'model_2 1')) eq '0' }), 'room for one more');
 $node->safe_psql('postgres', q(SELECT dl.predict('model_4', 1, 2, 3)));
 is($fourth->ask(sprintf($sum, "'model_4'")), $sums[3], 'and a session with a copy');
 is($fourth->ask(q(SELECT shared FROM dl.cache WHERE models = 'model_4 1')), 't', 'changes over to the shared one');

@@ -30,7 +30,7 @@ sub segments
 sub segments_become
 {
 	my ($count, $name) = @_;
-	wait_for(10, sub { segments() == $count });
+	wait_for(60, sub { segments() == $count });
 	is(segments(), $count, $name);
 }
 
@@ -38,7 +38,7 @@ sub waits_for
 {
 	my ($session, $what) = @_;
 	my $pid = $session->pid;
-	return wait_for(20, sub { $node->safe_psql('postgres', "SELECT wait_event_type FROM pg_stat_activity WHERE pid = $pid") eq $what });
+	return wait_for(60, sub { $node->safe_psql('postgres', "SELECT wait_event_type FROM pg_stat_activity WHERE pid = $pid") eq $what });
 }
 
 # A server whose cache is empty, and where nobody can read the bytes of models.
@@ -68,7 +68,7 @@ like($builder->answer, qr/canceling statement/, 'it is cancelled');
 sub next_builder
 {
 	my $found;
-	wait_for(20, sub { ($found) = grep { $node->safe_psql('postgres', "SELECT wait_event_type FROM pg_stat_activity WHERE pid = " . $_->pid) eq 'Lock' } @sessions }) or die 'nobody builds';
+	wait_for(60, sub { ($found) = grep { $node->safe_psql('postgres', "SELECT wait_event_type FROM pg_stat_activity WHERE pid = " . $_->pid) eq 'Lock' } @sessions }) or die 'nobody builds';
 	@sessions = grep { $_ != $found } @sessions;
 	return $found;
 }
@@ -91,7 +91,7 @@ $node->safe_psql('postgres', $damage);
 $holder = hold_bytes();
 @sessions = map { Session->new($node) } 1 .. 3;
 $_->send($scores) for @sessions;
-wait_for(20, sub { $node->safe_psql('postgres', q(SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Extension' AND backend_type = 'client backend')) eq '2' }) or die 'nobody waits';
+wait_for(60, sub { $node->safe_psql('postgres', q(SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Extension' AND backend_type = 'client backend')) eq '2' }) or die 'nobody waits';
 $holder->ask('COMMIT');
 like($_->answer, qr/is damaged/, 'damage is an error') for @sessions;
 is($node->safe_psql('postgres', $cache), '', 'and nothing is in the cache');
@@ -101,12 +101,19 @@ is($node->safe_psql('postgres', $cache), 'wide 1|3|2', 'by all');
 $_->quit for $holder, @sessions;
 
 # Killed, the server starts again.
+sub checkpointer
+{
+	my ($status, $pid) = $node->psql('postgres', q(SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'));
+	return $status == 0 ? $pid : '';
+}
+# Not before the postmaster has noticed: until then the server of before answers.
 sub comes_back
 {
 	my ($session) = @_;
+	my $before = checkpointer();
 	kill 'KILL', $session->pid;
 	eval { $session->answer };
-	return wait_for(60, sub { my ($status, $answer) = $node->psql('postgres', 'SELECT 1'); defined $status && $status == 0 && $answer eq '1' });
+	return wait_for(60, sub { my $pid = checkpointer(); $pid ne '' && $pid ne $before });
 }
 $holder = hold_bytes();
 $builder = Session->new($node);

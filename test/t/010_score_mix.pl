@@ -87,8 +87,8 @@ while (time < $start + $seconds - 1)
 {
 	select undef, undef, undef, 0.5;
 	$bench->pump_nb;
-	$early = resident() if !$early && time > $start + $seconds / 3;
 	my $now = resident();
+	$early = $now if $now > $early && time < $start + $seconds / 2;
 	$late = $now if $now;
 }
 $bench->finish;

@@ -27,7 +27,7 @@ my $endless = q('rows', 'y', network => 'dense(64, relu)', epochs => 1000000, ea
 sub submit { return ask("SELECT dl.submit('$_[0]', " . ($_[1] // $endless) . ')', $_[2]); }
 sub state { return ask("SELECT state FROM dl.jobs WHERE id = $_[0]", $_[1]); }
 sub job_pid { return ask("SELECT pid FROM dl.jobs WHERE id = $_[0]", $_[1]); }
-sub runs { my @of = @_; return wait_for(30, sub { state(@of) eq 'running' && job_pid(@of) }); }
+sub runs { my @of = @_; return wait_for(60, sub { state(@of) eq 'running' && job_pid(@of) }); }
 sub processes { return ask(q(SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'deep_learning%')); }
 sub log_of { return ask("SELECT level || ' ' || message FROM dl.job_log WHERE job = $_[0]"); }
 
@@ -37,9 +37,11 @@ my $listener = Session->new($node);
 $listener->ask('LISTEN deep_learning_jobs');
 my $id = submit('noticed', q('rows', 'y', network => 'dense(4)', epochs => 1));
 is(ask("SELECT dl.wait($id)"), 'succeeded', 'a job succeeds');
-like($listener->ask('SELECT 1'), qr/"id": $id, "state": "queued".*"id": $id, "state": "running".*"id": $id, "state": "succeeded"/s, 'each change was notified');
+my $heard = '';
+my $states = qr/"id": $id, "state": "queued".*"id": $id, "state": "running".*"id": $id, "state": "succeeded"/s;
+ok(wait_for(60, sub { ($heard .= $listener->ask('SELECT 1')) =~ $states }), 'each change was notified') or diag($heard);
 $listener->quit;
-ok(wait_for(10, sub { processes() == 0 }), 'when there is nothing to do, no process is left');
+ok(wait_for(60, sub { processes() == 0 }), 'when there is nothing to do, no process is left');
 
 # --- rights
 
@@ -117,7 +119,7 @@ for my $case ([ 'ALTER ROLE bob NOLOGIN', '28000', 'cannot log in' ], [ 'DROP RO
 	my $job = $session->ask("SELECT dl.submit('model_bob', 'SELECT i AS a, i AS y FROM generate_series(1, 100) AS i', 'y')");
 	ask($change =~ /DROP/ ? "REVOKE CREATE ON SCHEMA public FROM bob; $change" : $change);
 	$session->ask('COMMIT');
-	ok(wait_for(20, sub { state($job) eq 'failed' }), "$change: the job fails");
+	ok(wait_for(60, sub { state($job) eq 'failed' }), "$change: the job fails");
 	like(ask("SELECT sqlstate || ' ' || message FROM dl.jobs WHERE id = $job"), qr/^$sqlstate .*$message/, 'and says why');
 	$session->quit;
 	ask('ALTER ROLE bob LOGIN') unless $change =~ /DROP/;
@@ -127,7 +129,7 @@ for my $case ([ 'ALTER ROLE bob NOLOGIN', '28000', 'cannot log in' ], [ 'DROP RO
 
 my @jobs = map { submit("many_$_") } 1 .. 3;
 ok(runs($jobs[0]) && runs($jobs[1]), 'two jobs run');
-ok(wait_for(10, sub { ask("SELECT waiting_for FROM dl.jobs WHERE id = $jobs[2]") =~ /deep_learning.max_jobs is 2/ }), 'the third waits, and says for what');
+ok(wait_for(60, sub { ask("SELECT waiting_for FROM dl.jobs WHERE id = $jobs[2]") =~ /deep_learning.max_jobs is 2/ }), 'the third waits, and says for what');
 my $urgent = ask("SELECT dl.submit('urgent', $endless, priority => 1)");
 is(ask("SELECT dl.cancel($jobs[0])"), 't', 'one is cancelled');
 ok(runs($urgent), 'the one of greater priority starts');
@@ -138,18 +140,18 @@ ok(runs($jobs[2]), 'more may run after the setting was changed');
 $node->append_conf('postgresql.conf', 'deep_learning.max_jobs_per_role = 3');
 $node->reload;
 my $fourth = submit('fourth');
-ok(wait_for(10, sub { ask("SELECT waiting_for FROM dl.jobs WHERE id = $fourth") =~ /max_jobs_per_role is 3/ }), 'a role has a limit of its own');
+ok(wait_for(60, sub { ask("SELECT waiting_for FROM dl.jobs WHERE id = $fourth") =~ /max_jobs_per_role is 3/ }), 'a role has a limit of its own');
 
 # --- a worker that is lost
 
 my $pid = job_pid($urgent);
 ask("SELECT pg_terminate_backend($pid)");
-ok(wait_for(20, sub { my $new = job_pid($urgent); $new && $new != $pid }), 'a job whose worker is terminated is started again');
+ok(wait_for(60, sub { my $new = job_pid($urgent); $new && $new != $pid }), 'a job whose worker is terminated is started again');
 like(log_of($urgent), qr/warning the worker of the job was lost/, 'and its log says so');
 is(ask("SELECT attempts FROM dl.jobs WHERE id = $urgent"), '2', 'it is the second attempt');
 $pid = ask(q(SELECT pid FROM pg_stat_activity WHERE backend_type = 'deep_learning scheduler'));
 ask("SELECT pg_terminate_backend($pid)");
-ok(wait_for(20, sub { ask("SELECT count(*) FROM dl.jobs"); my $new = ask(q(SELECT pid FROM pg_stat_activity WHERE backend_type = 'deep_learning scheduler')); $new && $new != $pid }),
+ok(wait_for(60, sub { ask("SELECT count(*) FROM dl.jobs"); my $new = ask(q(SELECT pid FROM pg_stat_activity WHERE backend_type = 'deep_learning scheduler')); $new && $new != $pid }),
 	'so is the scheduler, when somebody looks');
 
 # a cancel that the worker has not written down yet would be lost in the crash
@@ -160,7 +162,7 @@ for my $job ($jobs[1], $jobs[2], $fourth)
 }
 kill 'KILL', job_pid($urgent);
 ok(wait_for(60, sub { my ($status, $answer) = $node->psql('postgres', 'SELECT 1'); defined $status && $status == 0 && $answer eq '1' }), 'kill -9 restarts the server');
-ok(wait_for(10, sub { my ($status, $answer) = $node->psql('postgres', "SELECT attempts FROM dl.job WHERE id = $urgent AND state = 'running'"); ($answer // '') eq '3' }),
+ok(wait_for(60, sub { my ($status, $answer) = $node->psql('postgres', "SELECT attempts FROM dl.job WHERE id = $urgent AND state = 'running'"); ($answer // '') eq '3' }),
 	'and the job is started again within ten seconds, without anybody asking');
 $node->stop('fast');
 $node->start;
@@ -169,7 +171,7 @@ is(state($urgent), 'interrupted', 'dl.jobs knows better');
 ok(runs($urgent), 'and starts a scheduler, which starts the job');
 is(ask("SELECT dl.cancel($urgent)"), 't', 'it is cancelled');
 is(ask("SELECT dl.wait($urgent)"), 'cancelled', 'it ends');
-ok(wait_for(10, sub { processes() == 0 }), 'no process is left');
+ok(wait_for(60, sub { processes() == 0 }), 'no process is left');
 
 # --- no worker slot is free
 
@@ -193,6 +195,6 @@ ok(runs($id), 'a job runs');
 is(ask("SELECT count(*) FROM dl.jobs", 'other'), '0', 'another database has its own');
 ask("SELECT dl.cancel($id)");
 ask("SELECT dl.wait($id)");
-ok(wait_for(10, sub { processes() == 0 }), 'it ends');
+ok(wait_for(60, sub { processes() == 0 }), 'it ends');
 $node->stop;
 done_testing();

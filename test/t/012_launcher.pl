@@ -34,23 +34,23 @@ sub is_ready
 
 ask('CREATE EXTENSION deep_learning');
 make_rows($node, 'rows', 2000);
-ok(wait_for(10, sub { processes('launcher') == 1 }), 'the launcher is there');
-ok(wait_for(10, sub { processes('scheduler') == 0 }), 'and no scheduler, where there is nothing to do');
+ok(wait_for(60, sub { processes('launcher') == 1 }), 'the launcher is there');
+ok(wait_for(60, sub { processes('scheduler') == 0 }), 'and no scheduler, where there is nothing to do');
 
 my $endless = q('rows', 'y', network => 'dense(64, relu)', epochs => 1000000, early_stopping => 0);
 my $id = ask("SELECT dl.submit('endless', $endless)");
-ok(wait_for(20, sub { state($id) eq 'running 1' }), 'a job runs');
+ok(wait_for(60, sub { state($id) eq 'running 1' }), 'a job runs');
 is(processes('scheduler'), '1', 'a scheduler is there');
 
 my $pid = pid_of('scheduler');
 ask("SELECT pg_terminate_backend($pid)");
-ok(wait_for(10, sub { my $new = pid_of('scheduler'); $new && $new != $pid }), 'a scheduler that is terminated is started again');
+ok(wait_for(60, sub { my $new = pid_of('scheduler'); $new && $new != $pid }), 'a scheduler that is terminated is started again');
 is(state($id), 'running 1', 'the job did not notice');
 $pid = pid_of('launcher');
 ask("SELECT pg_terminate_backend($pid)");
-ok(wait_for(10, sub { my $new = pid_of('launcher'); $new && $new != $pid }), 'so is the launcher');
+ok(wait_for(60, sub { my $new = pid_of('launcher'); $new && $new != $pid }), 'so is the launcher');
 ask('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type IN (\'deep_learning job\', \'deep_learning scheduler\')');
-ok(wait_for(10, sub { state($id) eq 'running 2' }), 'a job that is terminated together with the scheduler is started again');
+ok(wait_for(60, sub { state($id) eq 'running 2' }), 'a job that is terminated together with the scheduler is started again');
 
 my $attempt = 2;
 for my $kind ('job', 'scheduler', 'launcher')
@@ -58,15 +58,15 @@ for my $kind ('job', 'scheduler', 'launcher')
 	kill 'KILL', pid_of($kind);
 	ok(is_ready(), "kill -9 of the $kind restarts the server");
 	$attempt++;
-	ok(wait_for(10, sub { state($id) eq "running $attempt" && processes('job') == 1 }), 'the job runs again within ten seconds');
-	ok(wait_for(10, sub { processes('launcher') == 1 && processes('scheduler') == 1 }), 'with one launcher and one scheduler');
+	ok(wait_for(60, sub { state($id) eq "running $attempt" && processes('job') == 1 }), 'the job runs again within ten seconds');
+	ok(wait_for(60, sub { processes('launcher') == 1 && processes('scheduler') == 1 }), 'with one launcher and one scheduler');
 }
 for my $mode ('fast', 'immediate')
 {
 	$node->stop($mode);
 	$node->start;
 	$attempt++;
-	ok(wait_for(10, sub { state($id) eq "running $attempt" && processes('job') == 1 }), "so it does after a stop, $mode");
+	ok(wait_for(60, sub { state($id) eq "running $attempt" && processes('job') == 1 }), "so it does after a stop, $mode");
 }
 is(ask("SELECT count(*) FROM dl.job_log WHERE job = $id AND message = 'the worker of the job was lost'"), $attempt - 1, 'its log has all of it');
 
@@ -74,21 +74,21 @@ is(ask("SELECT count(*) FROM dl.job_log WHERE job = $id AND message = 'the worke
 ask('CREATE DATABASE other');
 ask("CREATE EXTENSION deep_learning; CREATE TABLE rows AS SELECT cos(i) AS a, sin(i) AS y FROM generate_series(1, 1000) AS i", 'other');
 ask("SELECT dl.submit('endless', $endless)", 'other');
-ok(wait_for(20, sub { processes('job') == 2 }), 'a job runs in another database');
+ok(wait_for(60, sub { processes('job') == 2 }), 'a job runs in another database');
 ask('DROP DATABASE other WITH (FORCE)');
-ok(wait_for(10, sub { processes('job') == 1 && processes('scheduler') == 1 }), 'which is dropped by force');
+ok(wait_for(60, sub { processes('job') == 1 && processes('scheduler') == 1 }), 'which is dropped by force');
 ask("SELECT dl.cancel($id)");
-ok(wait_for(10, sub { processes('job') == 0 && processes('scheduler') == 0 }), 'all jobs have ended, and so has the scheduler');
+ok(wait_for(60, sub { processes('job') == 0 && processes('scheduler') == 0 }), 'all jobs have ended, and so has the scheduler');
 
 # No worker is free for a moment.
 $node->append_conf('postgresql.conf', 'max_worker_processes = 3');
 $node->restart;
-ok(wait_for(10, sub { processes('launcher') == 1 }), 'the launcher, and one more worker');
+ok(wait_for(60, sub { processes('launcher') == 1 }), 'the launcher, and one more worker');
 $id = ask("SELECT dl.submit('short', 'rows', 'y', network => 'dense(4)', epochs => 1)");
-ok(wait_for(10, sub { ask("SELECT waiting_for FROM dl.job WHERE id = $id") =~ /a free background worker: max_worker_processes is 3/ }), 'a job waits for a worker, and says so');
+ok(wait_for(60, sub { ask("SELECT waiting_for FROM dl.job WHERE id = $id") =~ /a free background worker: max_worker_processes is 3/ }), 'a job waits for a worker, and says so');
 $node->append_conf('postgresql.conf', 'max_worker_processes = 12');
 $node->restart;
-ok(wait_for(20, sub { state($id) eq 'succeeded 1' }), 'with more it runs, without anybody asking');
+ok(wait_for(60, sub { state($id) eq 'succeeded 1' }), 'with more it runs, without anybody asking');
 
 # A standby.
 $node->backup('copy');
@@ -96,7 +96,7 @@ my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($primary, 'copy', has_streaming => 1);
 $standby->start;
 $id = ask("SELECT dl.submit('carried', $endless)");
-ok(wait_for(20, sub { state($id) eq 'running 1' }), 'a job runs on the primary');
+ok(wait_for(60, sub { state($id) eq 'running 1' }), 'a job runs on the primary');
 $primary->wait_for_catchup($standby);
 $node = $standby;
 is(state($id), 'running 1', 'the standby knows of it');
@@ -107,9 +107,9 @@ is(ask(q(SELECT count(dl.predict('short', r)) FROM rows AS r)), '2000', 'scoring
 is(ask("SELECT state FROM dl.jobs WHERE id = $id"), 'interrupted', 'there is no worker of the job here');
 $primary->stop('immediate');
 $standby->promote;
-ok(wait_for(10, sub { processes('launcher') == 1 }), 'promotion starts the launcher');
-ok(wait_for(10, sub { state($id) eq 'running 2' }), 'and the job goes on');
+ok(wait_for(60, sub { processes('launcher') == 1 }), 'promotion starts the launcher');
+ok(wait_for(60, sub { state($id) eq 'running 2' }), 'and the job goes on');
 ask("SELECT dl.cancel($id)");
-ok(wait_for(10, sub { state($id) eq 'cancelled 2' }), 'it can be cancelled');
+ok(wait_for(60, sub { state($id) eq 'cancelled 2' }), 'it can be cancelled');
 $standby->stop('fast');
 done_testing();

@@ -35,20 +35,20 @@ is("$out$err", 't|t', 'nothing to warn of where the library is preloaded');
 is(ask('SELECT count(*), count(last_run) FROM dl.schedules'), '1|0', 'a schedule, which has not run');
 $node->stop('immediate');
 my $later = time() + 4;
-ok(wait_for(10, sub { time() >= $later }), 'its time passes while there is no server');
+ok(wait_for(60, sub { time() >= $later }), 'its time passes while there is no server');
 $node->start;
-ok(wait_for(20, sub { ask('SELECT count(*) FROM dl.retraining r JOIN dl.job j ON j.id = r.last_job WHERE j.state = \'succeeded\'') == 1 }),
+ok(wait_for(60, sub { ask('SELECT count(*) FROM dl.retraining r JOIN dl.job j ON j.id = r.last_job WHERE j.state = \'succeeded\'') == 1 }),
 	'it is made good after the start, without anybody asking');
 is(ask(q(SELECT kind || ' ' || requested_by FROM dl.jobs WHERE model = 'm')), 'retrain schedule', 'by a job of the schedule');
 is(ask(q(SELECT count(*) FROM dl.versions WHERE name = 'm')), '2', 'which has trained');
-ok(wait_for(10, sub { ask('SELECT next_run > now() + interval \'23 hours\' FROM dl.schedules') eq 't' }), 'the next run is a day later');
+ok(wait_for(60, sub { ask('SELECT next_run > now() + interval \'23 hours\' FROM dl.schedules') eq 't' }), 'the next run is a day later');
 is(ask("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'deep_learning scheduler'"), '1', 'the scheduler stays while there is a schedule');
 
 # A dump takes schedules along.
 my $dump = $node->basedir . '/dump.sql';
 $node->command_ok([ 'pg_dump', '-e', 'deep_learning', '-f', $dump, $node->connstr('postgres') ], 'pg_dump');
 ask("SELECT dl.unschedule('m')");
-ok(wait_for(10, sub { ask("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'deep_learning scheduler'") == 0 }), 'and leaves without');
+ok(wait_for(60, sub { ask("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'deep_learning scheduler'") == 0 }), 'and leaves without');
 ask('CREATE DATABASE copy');
 $node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', $dump, $node->connstr('copy') ], 'restored');
 is($node->safe_psql('copy', 'SELECT model, every FROM dl.schedules'), 'm|1 day', 'the schedule is there');

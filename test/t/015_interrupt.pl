@@ -174,7 +174,7 @@ sub interrupt_job
 	my $state = '';
 	# a worker that is terminated before it has the job leaves it in the queue
 	my $known = sub { $state = $control->ask("SELECT state FROM dl.job WHERE id = $id"); return $state ne 'running'; };
-	my $in_time = wait_for(10, $known);
+	my $in_time = wait_for(60, $known);
 	if ($state eq 'queued' || !$in_time)
 	{
 		$control->ask("SELECT dl.cancel($id)");
@@ -242,7 +242,7 @@ for my $setting ('on', 'off')
 		ok(wait_for(60, sub { temporary_files($node) }), "a training with a temporary file, worker $setting");
 		$control->ask("SELECT $way(" . $session->pid . ')');
 		like($session->answer, qr/canceling statement|terminating connection/, "is ended by $way");
-		ok(wait_for(10, sub { !temporary_files($node) }), 'the file is gone');
+		ok(wait_for(60, sub { !temporary_files($node) }), 'the file is gone');
 	}
 }
 for my $way ('dl.cancel', 'pg_terminate_backend')
@@ -250,7 +250,7 @@ for my $way ('dl.cancel', 'pg_terminate_backend')
 	my $id = $control->ask("SET deep_learning.training_memory = '1MB'; SELECT dl.submit('on_disk', $endless)");
 	ok(wait_for(60, sub { temporary_files($node) }), 'a job with a temporary file');
 	$control->ask($way eq 'dl.cancel' ? "SELECT dl.cancel($id)" : "SELECT pg_terminate_backend(worker_of($id))");
-	ok(wait_for(10, sub { !temporary_files($node) }), "is ended by $way, and the file is gone");
+	ok(wait_for(60, sub { !temporary_files($node) }), "is ended by $way, and the file is gone");
 }
 
 # The session that was cancelled so often still trains; its threads are gone.
@@ -261,7 +261,7 @@ is($session->ask(q(SELECT count(*) FROM pg_ls_dir('/proc/' || pg_backend_pid() |
 # One that is under way shows what its shared memory looks like.
 $session->send('SET deep_learning.training_worker = on; ' . start_training('rows'));
 my $trainer;
-ok(wait_for(20, sub { $trainer = $control->ask(q(SELECT max(p.pid) FROM pg_stat_activity AS p WHERE backend_type = 'deep_learning trainer' AND query = 'training'));
+ok(wait_for(60, sub { $trainer = $control->ask(q(SELECT max(p.pid) FROM pg_stat_activity AS p WHERE backend_type = 'deep_learning trainer' AND query = 'training'));
 	$trainer }), 'a training with a trainer');
 is(learn_segments($node, $trainer), 1, 'has a segment of shared memory');
 $control->ask('SELECT pg_cancel_backend(' . $session->pid . ')');

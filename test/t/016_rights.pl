@@ -29,7 +29,7 @@ sub ask_as
 
 sub state { return ask("SELECT state || coalesce(' ' || sqlstate, '') FROM dl.jobs WHERE id = $_[0]"); }
 sub ended { my $id = $_[0]; ask("SELECT dl.wait($id, '60 s')"); return state($id); }
-sub runs { my $id = $_[0]; return wait_for(30, sub { ask("SELECT pid FROM dl.jobs WHERE id = $id AND state = 'running'") ne '' }); }
+sub runs { my $id = $_[0]; return wait_for(60, sub { ask("SELECT pid FROM dl.jobs WHERE id = $id AND state = 'running'") ne '' }); }
 
 # mallory attacks.  alice, whose role carol is a member of, and the superuser have what he is after; he may administer some of their models.
 ask(q(
@@ -55,7 +55,7 @@ my $waiting = ask_as('alice', "SELECT dl.submit('waits', 'alice.rows', 'y', not_
 my $over = ask_as('alice', "SELECT dl.submit('over', 'alice.rows', 'y', not_before => 'infinity')");
 ask("SELECT dl.cancel($over)");
 ok(runs($running), 'a job of alice runs');
-ok(wait_for(20, sub { ask('SELECT count(*) FROM dl.progress') > 0 }), 'and shows its progress');
+ok(wait_for(60, sub { ask('SELECT count(*) FROM dl.progress') > 0 }), 'and shows its progress');
 
 # kind of right => what each role gets: '' or an SQLSTATE.  Statements that show rows divide by their number, so 22012 is: sees nothing.
 my @roles = qw(alice carol uma rita adam sam stan postgres);
@@ -532,7 +532,7 @@ ask_as('mallory', q(SELECT dl.schedule('evil', every => '1 day', start => now() 
 ask(q(UPDATE dl.retraining SET time_zone = 'Nowhere', first_run = now() - interval '1 day', next_run = now() WHERE model_id = (SELECT id FROM dl.registry_model WHERE name = 'evil')));
 $id = ask_as('alice', "SELECT dl.submit('of_alice', 'alice.rows', 'y', $training)");
 attempt('a schedule whose time zone is gone', ended($id), qr/^succeeded$/);
-ok(wait_for(20, sub { ask(q(SELECT next_run > now() + '50 minutes' AND failures = 1 FROM dl.schedules WHERE model = 'evil')) eq 't' }), 'is put off');
+ok(wait_for(60, sub { ask(q(SELECT next_run > now() + '50 minutes' AND failures = 1 FROM dl.schedules WHERE model = 'evil')) eq 't' }), 'is put off');
 ask_as('mallory', q(SELECT dl.unschedule('evil')));
 
 # A role's share: one job.
@@ -543,8 +543,8 @@ $session = Session->new($node, 'postgres', 'postgres');
 $session->ask('SELECT pg_advisory_lock(4711)');
 my $hides = 'SELECT a + CASE WHEN row_number() OVER () = 1 THEN mallory.hides() ELSE 0 END AS a, y FROM mallory.rows';
 my @hidden = map { submit_as('mallory', "hidden_$_", $hides) } 1 .. 3;
-ok(wait_for(30, sub { ask('SELECT count(*) FROM pg_locks WHERE locktype = \'advisory\' AND objid = 4711 AND NOT granted') > 0 }), 'a job of mallory lets go of its locks');
-wait_for(30, sub { my $state = ask("SELECT state || coalesce(waiting_for, '') FROM dl.jobs WHERE id = $hidden[1]"); $state =~ /per_role/ || $state eq 'running' });
+ok(wait_for(60, sub { ask('SELECT count(*) FROM pg_locks WHERE locktype = \'advisory\' AND objid = 4711 AND NOT granted') > 0 }), 'a job of mallory lets go of its locks');
+wait_for(60, sub { my $state = ask("SELECT state || coalesce(waiting_for, '') FROM dl.jobs WHERE id = $hidden[1]"); $state =~ /per_role/ || $state eq 'running' });
 attempt('pg_advisory_unlock_all(), to be no longer counted', ask("SELECT state || ' ' || coalesce(waiting_for, '') FROM dl.jobs WHERE id = $hidden[1]"), qr/^queued .*max_jobs_per_role is 1/);
 attempt('nor to be lost', ask("SELECT state || ' ' || attempts FROM dl.jobs WHERE id = $hidden[0]"), qr/^running 1$/);
 $id = ask_as('alice', "SELECT dl.submit('of_alice', 'alice.rows', 'y', $training)");

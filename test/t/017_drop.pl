@@ -67,7 +67,7 @@ sub stop_both
 	ask('SELECT pg_cancel_backend(' . $session->pid . ')');
 	$session->answer;
 	$session->quit;
-	return wait_for(20, sub { processes() == 0 });
+	return wait_for(60, sub { processes() == 0 });
 }
 
 # asked: of an idle machine, in milliseconds.
@@ -131,7 +131,7 @@ sub drop_database
 		}
 		push @took, milliseconds(sub { ask('DROP DATABASE busy WITH (FORCE)') });
 		like($session->answer, qr/terminating connection/, "$how: by force its sessions end");
-		ok(wait_for(20, sub { processes() == 0 }), "$how: and its jobs");
+		ok(wait_for(60, sub { processes() == 0 }), "$how: and its jobs");
 	}
 	takes('DROP DATABASE of its own database, by force', 1000, @took);
 }
@@ -144,13 +144,13 @@ sub drop_role
 		ask('CREATE ROLE dave LOGIN; GRANT SELECT ON rows TO dave');
 		my ($session, $id) = start_both('postgres', 'dave');
 		ask('REVOKE SELECT ON rows FROM dave');
-		push @took, milliseconds(sub { ask('DROP ROLE dave'); wait_for(20, sub { !trains($id) }) });
-		ok(wait_for(20, sub { ask("SELECT state FROM dl.jobs WHERE id = $id") eq 'failed' }), "$how: the job of a role that is dropped fails");
+		push @took, milliseconds(sub { ask('DROP ROLE dave'); wait_for(60, sub { !trains($id) }) });
+		ok(wait_for(60, sub { ask("SELECT state FROM dl.jobs WHERE id = $id") eq 'failed' }), "$how: the job of a role that is dropped fails");
 		like(ask("SELECT message FROM dl.jobs WHERE id = $id"), qr/role/, "$how: and says why");
 		ask('SELECT pg_cancel_backend(' . $session->pid . ')');
 		like($session->answer, qr/canceling statement/, "$how: its session trains on, and can be cancelled");
 		$session->quit;
-		ok(wait_for(20, sub { processes() == 0 }), "$how: all has ended");
+		ok(wait_for(60, sub { processes() == 0 }), "$how: all has ended");
 	}
 	takes('DROP ROLE, and the end of its job', 2000, @took);
 
@@ -174,7 +174,7 @@ sub drop_extension
 		ok(wait_for(60, sub { trains($id) }), "$how: a job trains");
 		my $since = time();
 		push @took, milliseconds(sub { ask('DROP EXTENSION deep_learning') });
-		ok(wait_for(20, sub { processes() == 0 }), "$how: DROP EXTENSION ends it, and the scheduler");
+		ok(wait_for(60, sub { processes() == 0 }), "$how: DROP EXTENSION ends it, and the scheduler");
 		push @all, 1000 * (time() - $since);
 		ask('CREATE EXTENSION deep_learning');
 		is(ask('SELECT count(*) FROM dl.jobs'), '0', "$how: a new one has no jobs");
@@ -207,13 +207,13 @@ sub shut_down
 		my ($session) = start_both('postgres');
 		my @children = ask('SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()') =~ /\d+/g;
 		push @{ $took{$mode} }, milliseconds(sub { $node->stop($mode) });
-		ok(wait_for(10, sub { !grep { -d "/proc/$_" } @children }), "$how: no process survives a shutdown, $mode");
+		ok(wait_for(60, sub { !grep { -d "/proc/$_" } @children }), "$how: no process survives a shutdown, $mode");
 		like($session->answer, qr/terminating connection/, "$how: the session was told");
 		$node->start;
 		my $id = ask('SELECT max(id) FROM dl.job');
-		ok(wait_for(20, sub { ask("SELECT state FROM dl.job WHERE id = $id") eq 'running' || ask("SELECT count(*) FROM dl.jobs WHERE id = $id AND state = 'running'") }), "$how: the job goes on");
+		ok(wait_for(60, sub { ask("SELECT state FROM dl.job WHERE id = $id") eq 'running' || ask("SELECT count(*) FROM dl.jobs WHERE id = $id AND state = 'running'") }), "$how: the job goes on");
 		is(ask("SELECT dl.cancel($id)"), 't', "$how: until it is cancelled");
-		ok(wait_for(20, sub { processes() == 0 }), "$how: then nothing is left");
+		ok(wait_for(60, sub { processes() == 0 }), "$how: then nothing is left");
 	}
 	takes('shutdown, fast', 2000, @{ $took{fast} });
 	takes('shutdown, immediate', 5000, @{ $took{immediate} });

@@ -57,7 +57,7 @@ sub left_over
 {
 	my ($node) = @_;
 	my @found;
-	wait_for(15, sub {
+	wait_for(60, sub {
 		@found = ();
 		for my $question (@questions)
 		{

@@ -6,13 +6,14 @@ use warnings;
 
 use IPC::Run ();
 use Time::HiRes qw(sleep time);
+use Training qw(process_ends);
 
 # Session->new(node, database, user)
 sub new
 {
 	my ($class, $node, $database, $user) = @_;
 	# of one statement
-	my $timer = IPC::Run::timeout(120);
+	my $timer = IPC::Run::timeout(240);
 	my $self = bless { in => '', out => '', err => '', asked => 0, timer => $timer }, $class;
 	my @command = ('psql', '-X', '-q', '-A', '-t', '-d', $node->connstr($database // 'postgres'));
 	push @command, '-U', $user if defined $user;
@@ -47,7 +48,7 @@ sub answered
 sub answer
 {
 	my ($self) = @_;
-	my $end = time() + 60;
+	my $end = time() + 180;
 	until ($self->answered)
 	{
 		die "no answer: $self->{out}$self->{err}" if time() > $end;
@@ -69,8 +70,10 @@ sub ask
 sub quit
 {
 	my ($self) = @_;
+	$self->{timer}->start;
 	$self->{in} .= "\\q\n";
 	eval { $self->{run}->finish };
+	process_ends($self->{pid});
 }
 
 1;

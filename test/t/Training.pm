@@ -11,23 +11,28 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Time::HiRes qw(sleep time);
 
-# A server that is down may be gone before psql has taken the query: that is a failure to connect, and no end of the test.
+# psql, with two differences. The server's process outlives it by a moment, and with it all that it holds: here both are
+# gone on return. And a server that is down may be gone before psql has taken the query: that is a failure to connect,
+# and no end of the test.
 {
 	no warnings 'redefine';
 	my $psql = \&PostgreSQL::Test::Cluster::psql;
+	my $file = PostgreSQL::Test::Utils::tempdir_short() . '/pid';
 	*PostgreSQL::Test::Cluster::psql = sub {
 		my ($self, $database, $query, %parameters) = @_;
-		my @result = eval { $psql->(@_) };
+		unlink $file;
+		my @result = eval { $psql->($self, $database, "\\o $file \\\\ SELECT pg_backend_pid(); \\o \\\\ $query", %parameters) };
 		if ($@)
 		{
 			die $@ if $parameters{on_error_die} || $@ !~ /Broken pipe/;
 			@result = (2, '', $@);
 		}
+		process_ends(slurp_file($file)) if -s $file;
 		return wantarray ? @result : $result[0];
 	};
 }
 
-our @EXPORT = qw(new_server make_rows start_training wait_for workers temporary_files threads median start_psql);
+our @EXPORT = qw(new_server make_rows start_training wait_for process_ends workers temporary_files threads median start_psql);
 
 # A server with the extension and a table "rows" in its database "postgres".
 sub new_server
@@ -69,6 +74,13 @@ sub wait_for
 		return 0 if time() > $end;
 		sleep 0.005;
 	}
+}
+
+# Waits for the end of a process of the server, given its id; without one, for nothing.
+sub process_ends
+{
+	my ($pid) = @_;
+	return $pid !~ /^\d+$/ || wait_for(60, sub { !kill(0, $pid) });
 }
 
 sub workers
