@@ -3,8 +3,6 @@
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS deep_learning;
 RESET client_min_messages;
--- a leader that has scored nothing itself does not say in which precision
-SELECT count(set_config(name, 'off', false)) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
 CREATE SCHEMA precision_test;
 SET search_path = precision_test;
 
@@ -37,6 +35,31 @@ SELECT model, m.level FROM unnest('{precision_highest,precision_high,precision_m
 SELECT level IN ('highest', 'medium') AS known, (level = 'medium') = (device ~ '_bf16$') AS device_has_it FROM of_model('precision_medium');
 SELECT level = CASE WHEN medium THEN 'mixed' ELSE 'highest' END AS both
 FROM here, ran($$SELECT count(dl.classify('precision_high', a, b, c, d)), count(dl.classify('precision_medium', a, b, c, d)) FROM precision_test.points$$);
+
+-- What only parallel workers used is shown as well.
+SET max_parallel_workers_per_gather = 2;
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+SET parallel_leader_participation = off;
+ALTER TABLE points SET (parallel_workers = 2);
+CREATE FUNCTION in_workers(query text) RETURNS TABLE (workers text, models text, level text) LANGUAGE plpgsql AS $$
+DECLARE
+	plan jsonb;
+BEGIN
+	EXECUTE 'EXPLAIN (ANALYZE, VERBOSE, FORMAT json) ' || query INTO plan;
+	RETURN QUERY SELECT jsonb_path_query_first(plan, '$.**."Workers Planned"') #>> '{}', jsonb_path_query_first(plan, '$.**."Models"') #>> '{}',
+		jsonb_path_query_first(plan, '$.**."Precision"') #>> '{}';
+END $$;
+SELECT workers, models, w.level = CASE WHEN medium AND name = 'medium' THEN 'medium' ELSE 'highest' END AS right_level
+FROM here, unnest('{highest,medium}'::text[]) AS name,
+	 in_workers(format('SELECT count(dl.classify(%L, a, b, c, d)) FROM precision_test.points', 'precision_' || name)) AS w ORDER BY name;
+ALTER TABLE points RESET (parallel_workers);
+RESET max_parallel_workers_per_gather;
+RESET parallel_setup_cost;
+RESET parallel_tuple_cost;
+RESET min_parallel_table_scan_size;
+RESET parallel_leader_participation;
 
 -- The same weights: what differs is how they are multiplied.
 CREATE TABLE batched AS

@@ -67,6 +67,10 @@ typedef struct DlScoreCall
 	DlScoreModel **models;		/* the one used last is first */
 	int			model_count;
 
+	/* what parallel workers used, for EXPLAIN: see score_explain.c */
+	int32		worker_version;
+	uint32		worker_precisions;
+
 	/* the rows of the batch */
 	bool		plain;			/* all are rows of the first model, in turn */
 	int			room;

@@ -16,28 +16,46 @@
 #include "pg/compat.h"
 #include "pg/score_node.h"
 
+/* Precisions that a call was computed in: bits. */
+#define HIGHEST 1
+#define MEDIUM 2
+
+/* What workers scored a call with. */
+typedef struct SharedUse
+{
+	pg_atomic_uint32 version;
+	pg_atomic_uint32 precisions;
+} SharedUse;
+
 typedef struct DlScoreShared
 {
 	pg_atomic_uint64 batches;
 	pg_atomic_uint64 rows;
 	pg_atomic_uint64 nanoseconds;
+	SharedUse	uses[FLEXIBLE_ARRAY_MEMBER];	/* of the node's calls */
 } DlScoreShared;
 
 Size
 dl_score_estimate_shared(CustomScanState *node, ParallelContext *context)
 {
-	return sizeof(DlScoreShared);
+	return offsetof(DlScoreShared, uses) + sizeof(SharedUse) * (Size) ((DlScoreState *) node)->call_count;
 }
 
 void
 dl_score_create_shared(CustomScanState *node, ParallelContext *context, void *coordinate)
 {
+	DlScoreState *state = (DlScoreState *) node;
 	DlScoreShared *shared = coordinate;
 
 	pg_atomic_init_u64(&shared->batches, 0);
 	pg_atomic_init_u64(&shared->rows, 0);
 	pg_atomic_init_u64(&shared->nanoseconds, 0);
-	((DlScoreState *) node)->shared = shared;
+	for (int i = 0; i < state->call_count; i++)
+	{
+		pg_atomic_init_u32(&shared->uses[i].version, 0);
+		pg_atomic_init_u32(&shared->uses[i].precisions, 0);
+	}
+	state->shared = shared;
 }
 
 /* Workers add up over all runs of the node. */
@@ -53,6 +71,28 @@ dl_score_attach_shared(CustomScanState *node, shm_toc *toc, void *coordinate)
 	((DlScoreState *) node)->shared = coordinate;
 }
 
+/* The version of the model that a call names; 0: none was used, or it names none. */
+static int32
+version_of(const DlScoreCall *call)
+{
+	return call->model_count > 0 && call->models[0]->use.ready ? call->models[0]->use.handle.version : 0;
+}
+
+static uint32
+precisions_of(const DlScoreCall *call)
+{
+	uint32		result = 0;
+
+	for (int i = 0; i < call->model_count; i++)
+	{
+		const DlModel *model = call->models[i]->use.model;
+
+		if (model != NULL)
+			result |= strcmp(dl_model_precision(model), "medium") == 0 ? MEDIUM : HIGHEST;
+	}
+	return result;
+}
+
 void
 dl_score_count(CustomScanState *node, const DlScoreCounters *batch)
 {
@@ -63,6 +103,12 @@ dl_score_count(CustomScanState *node, const DlScoreCounters *batch)
 		pg_atomic_fetch_add_u64(&state->shared->batches, (int64) batch->batches);
 		pg_atomic_fetch_add_u64(&state->shared->rows, (int64) batch->rows);
 		pg_atomic_fetch_add_u64(&state->shared->nanoseconds, (int64) batch->nanoseconds);
+		for (int i = 0; i < state->call_count; i++)
+		{
+			if (version_of(state->calls[i]) > 0)
+				pg_atomic_write_u32(&state->shared->uses[i].version, (uint32) version_of(state->calls[i]));
+			pg_atomic_fetch_or_u32(&state->shared->uses[i].precisions, precisions_of(state->calls[i]));
+		}
 		return;
 	}
 	state->counters.batches += batch->batches;
@@ -83,6 +129,14 @@ dl_score_shut_down(CustomScanState *node)
 	state->counters.batches += pg_atomic_exchange_u64(&shared->batches, 0);
 	state->counters.rows += pg_atomic_exchange_u64(&shared->rows, 0);
 	state->counters.nanoseconds += pg_atomic_exchange_u64(&shared->nanoseconds, 0);
+	for (int i = 0; i < state->call_count; i++)
+	{
+		DlScoreCall *call = state->calls[i];
+		int32		version = (int32) pg_atomic_read_u32(&shared->uses[i].version);
+
+		call->worker_version = version > 0 ? version : call->worker_version;
+		call->worker_precisions |= pg_atomic_read_u32(&shared->uses[i].precisions);
+	}
 }
 
 /* "churn", "churn version 3", "of column or value" */
@@ -91,6 +145,7 @@ describe_model(const DlScoreCall *call, bool version)
 {
 	Node	   *argument = linitial(call->expression->args);
 	StringInfoData line;
+	int32		number;
 
 	if (!IsA(argument, Const) || ((Const *) argument)->constisnull)
 		return pstrdup("of each row");
@@ -98,8 +153,9 @@ describe_model(const DlScoreCall *call, bool version)
 		return pstrdup("a value");
 	initStringInfo(&line);
 	appendStringInfoString(&line, TextDatumGetCString(((Const *) argument)->constvalue));
-	if (version && call->model_count > 0 && call->models[0]->use.ready)
-		appendStringInfo(&line, " version %d", call->models[0]->use.handle.version);
+	number = version_of(call) > 0 ? version_of(call) : call->worker_version;
+	if (version && number > 0)
+		appendStringInfo(&line, " version %d", number);
 	return line.data;
 }
 
@@ -126,30 +182,13 @@ models(const DlScoreState *state, bool version)
 static void
 explain_arithmetic(const DlScoreState *state, ExplainState *es)
 {
-	const char *device = NULL;
-	const char *precision = NULL;
+	uint32		precisions = 0;
 
 	for (int i = 0; i < state->call_count; i++)
-		for (int k = 0; k < state->calls[i]->model_count; k++)
-		{
-			const DlModel *model = state->calls[i]->models[k]->use.model;
-
-			if (model == NULL)
-				continue;
-			if (precision == NULL)
-			{
-				device = dl_model_backend(model)->name;
-				precision = dl_model_precision(model);
-			}
-			else if (strcmp(precision, dl_model_precision(model)) != 0)
-			{
-				device = dl_backend_cpu()->name;
-				precision = "mixed";
-			}
-		}
-	ExplainPropertyText("Device", device == NULL ? dl_backend_cpu()->name : device, es);
-	if (precision != NULL)
-		ExplainPropertyText("Precision", precision, es);
+		precisions |= precisions_of(state->calls[i]) | state->calls[i]->worker_precisions;
+	ExplainPropertyText("Device", (precisions == MEDIUM ? dl_backend_cpu_bfloat16() : dl_backend_cpu())->name, es);
+	if (precisions != 0)
+		ExplainPropertyText("Precision", precisions == MEDIUM ? "medium" : precisions == HIGHEST ? "highest" : "mixed", es);
 }
 
 void
