@@ -91,8 +91,11 @@ extern int	dl_jobs_running(const DlJobHolders *holders, Oid role);
 
 /* --- job_table.c: in a transaction --- */
 
-/* Whether the extension is in this database, and dl.job is its own. */
-extern bool dl_jobs_exist(void);
+/*
+ * Whether the extension is in this database, and dl.job is its own.  If so, it stays until the transaction's end: what
+ * follows locks tables in another order than DROP EXTENSION does, and neither may wait for the other for ever.
+ */
+extern bool dl_jobs_keep(void);
 
 typedef struct DlJob
 {

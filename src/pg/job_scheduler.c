@@ -263,7 +263,7 @@ look_at_queue(void)
 	int			submitted;
 	long		wait;
 
-	if (!dl_jobs_exist())
+	if (!dl_jobs_keep())
 		return -1;
 	(void) dl_schedules_submit(InvalidOid, false, GetCurrentTimestamp(), &submitted, &next_schedule);
 	wait = until(next_schedule);

@@ -13,10 +13,12 @@
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_extension.h"
 #include "commands/async.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
@@ -32,11 +34,29 @@
 
 #define JOB_COLUMNS "id, kind, state, model, arguments, settings, owner, owner_name, cluster, attempts, started_from"
 
+/* The extension, locked until the transaction's end; InvalidOid: it is not there. */
+static Oid
+keep_extension(void)
+{
+	Oid			extension;
+	Oid			locked = InvalidOid;
+
+	while ((extension = get_extension_oid("deep_learning", true)) != locked)
+	{
+		if (OidIsValid(locked))
+			UnlockDatabaseObject(ExtensionRelationId, locked, 0, AccessShareLock);
+		if (OidIsValid(extension))
+			LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
+		locked = extension;
+	}
+	return extension;
+}
+
 /* Someone could have made a schema of our name where the extension is not; what is read must be the extension's. */
 bool
-dl_jobs_exist(void)
+dl_jobs_keep(void)
 {
-	Oid			extension = get_extension_oid("deep_learning", true);
+	Oid			extension = keep_extension();
 	Oid			schema = get_namespace_oid("dl", true);
 	Oid			relation;
 

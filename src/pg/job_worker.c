@@ -168,7 +168,7 @@ end_as_unwanted(void)
 static void
 end_unless_wanted(void)
 {
-	if (!dl_jobs_exist() || !SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(GetUserId())) ||
+	if (!dl_jobs_keep() || !SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(GetUserId())) ||
 		!dl_job_runs(current->job.id, current->job.attempts))
 		end_as_unwanted();
 }
@@ -264,7 +264,7 @@ claim(int64 id)
 	mine = dl_jobs_running(&holders, InvalidOid) < dl_setting_max_jobs() &&
 		dl_jobs_running(&holders, GetUserId()) < dl_setting_max_jobs_per_role() && dl_job_lock(id);
 	dl_start_unlock();
-	mine = mine && dl_jobs_exist() && dl_job_claim(id, &current->job);
+	mine = mine && dl_jobs_keep() && dl_job_claim(id, &current->job);
 	if (mine && current->job.owner != GetUserId())
 		elog(ERROR, "job " INT64_FORMAT " belongs to another role", id);
 	end();
@@ -391,6 +391,7 @@ load_checkpoints(DlTrainRun *train)
 	int			count;
 
 	begin();
+	end_unless_wanted();
 	current->fingerprint = dl_train_run_fingerprint(train);
 	if (dl_job_drop_checkpoints(current->job.id, current->fingerprint))
 		dl_job_log(current->job.id, "warning",
@@ -499,7 +500,7 @@ record_error(void)
 	job_end.hint = error->hint;
 	job_end.context = error->context;
 	begin();
-	if (dl_jobs_exist())
+	if (dl_jobs_keep())
 	{
 		write_down();
 		(void) dl_job_end(current->job.id, current->job.attempts, &job_end);

@@ -182,6 +182,23 @@ sub drop_extension
 	takes('DROP EXTENSION while a job trains', 2000, @took);
 	takes('the end of all jobs after it', 2000, @all);
 
+	# A scheduler that looks at the queue all the time, and a job that starts: nobody waits for ever.
+	my @errors;
+	for (1 .. 10 * $times)
+	{
+		my $session = Session->new($node);
+		my $id = ask("SELECT dl.submit('of_job', $endless)");
+		my $scheduler;
+		wait_for(60, sub { $scheduler = ask(q(SELECT max(pid) FROM pg_stat_activity WHERE backend_type LIKE 'deep_learning scheduler%' AND datname = 'postgres')) });
+		$session->send('DROP EXTENSION deep_learning');
+		kill 'HUP', $scheduler until $session->answered;
+		push @errors, $session->answer;
+		$session->quit;
+		ask('CREATE EXTENSION IF NOT EXISTS deep_learning');
+		wait_for(60, sub { processes() == 0 });
+	}
+	is(join("\n", grep { $_ ne '' } @errors), '', "$how: DROP EXTENSION while the scheduler is at work");
+
 	@took = ();
 	for my $again (0, 1)
 	{
