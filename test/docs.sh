@@ -64,7 +64,7 @@ for page in "${pages[@]}"; do
 		echo "$page: FAILED; the output ends with"
 		tail -30 "$scratch/output" | sed 's/^/    /'
 	fi
-	dropdb "$database"
+	dropdb --force "$database"
 done
 echo "$count blocks of $number pages were run"
 exit "$failed"

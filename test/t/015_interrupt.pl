@@ -258,7 +258,8 @@ $session = Session->new($node) if $session->{dead};
 like($session->ask($train), qr/^trained/, 'a session trains as before');
 is($session->ask(q(SELECT count(*) FROM pg_ls_dir('/proc/' || pg_backend_pid() || '/task'))), '1', 'and has no thread left');
 
-# One that is under way shows what its shared memory looks like.
+# One that is under way shows what its shared memory looks like; the one before may not have left yet.
+wait_for(60, sub { workers($node) == 0 });
 $session->send('SET deep_learning.training_worker = on; ' . start_training('rows'));
 my $trainer;
 ok(wait_for(60, sub { $trainer = $control->ask(q(SELECT max(p.pid) FROM pg_stat_activity AS p WHERE backend_type = 'deep_learning trainer' AND query = 'training'));

@@ -77,7 +77,7 @@ sub takes
 	my $worst = (sort { $b <=> $a } @took)[0];
 	my $text = sprintf '%s, %s: %.0f ms (median of %d), %.0f ms (worst)', $what, $how, median(@took), scalar @took, $worst;
 	$long ? diag($text) : note($text);
-	cmp_ok($worst, '<', $long ? $asked : 10 * $asked, "$how: $what");
+	cmp_ok($worst, '<', $long ? $asked : 30 * $asked, "$how: $what");
 }
 
 sub milliseconds

@@ -94,7 +94,7 @@ sub start_load
 }
 
 # All its clients lose their connection; what else they say is wrong.
-my @gone = map { qr/$_/ } ('terminating connection', 'server closed the connection', 'connection to server', 'no connection to the server', 'could not (send|receive) data',
+my @gone = map { qr/$_/ } ('terminating connection', 'server closed the connection', 'connection to server', 'could not create connection', 'no connection to the server', 'could not (send|receive) data',
 	'the database system is', 'This probably means', 'before or while processing', '^HINT:', '^DETAIL:', 'Run was aborted', 'aborted in command', 'perhaps the (server|backend) died',
 	'client \d+ aborted');
 sub stop_load
@@ -225,7 +225,7 @@ for my $number (1 .. $kills)
 		return 0 unless $pid;
 		return 1 if $kind eq 'postmaster';
 		# it may have ended since, and then nobody notices
-		return kill('KILL', $pid) && wait_for(2, sub { !load_runs() });
+		return kill('KILL', $pid) && wait_for(10, sub { !load_runs() });
 	}) or $pid = 0;
 	if (!$pid)
 	{
