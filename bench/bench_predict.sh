@@ -1,5 +1,5 @@
 #!/bin/bash
-# Scoring row by row in one session: no parallel query, no JIT, the table cached.
+# Scoring row by row in one session: no parallel query, the table cached; no JIT but where it says so.
 #
 # BENCH_ROWS (1000000) rows, BENCH_WINDOWS (5) rounds of all statements in turn.
 . "$(dirname "$0")/common.sh"
@@ -43,6 +43,8 @@ add 'predict, ARRAY[...]' "SELECT sum(dl.predict('bench_64', VARIADIC ARRAY[$lis
 add 'count(*), real[] column' 'SELECT count(a[28]) FROM bench_arrays'
 add 'predict, real[] column' "SELECT sum(dl.predict('bench_64', VARIADIC a)) FROM bench_arrays"
 add 'predict, 28-256-256-1' "SELECT sum(dl.predict('bench_256', $list)) FROM bench_rows"
+# The last, for it stays on.
+add 'predict, 28-64-64-1, jit = on' $'\\timing off\nSET jit = on;\n\\timing on\n'"SELECT sum(dl.predict('bench_64', $list)) FROM bench_rows"
 
 # A round is one session; what it reads first, it pays for mapping the buffers.
 {
