@@ -8,7 +8,7 @@
 shopt -s nullglob
 
 stages=(build unit lint regress regress_preloaded regress_modes pgtap isolation tap docs fuzz coverage cuda)
-long_stages=(build clang fuzz_long mix_long cancel_long kill_long scripts_long)
+long_stages=(build clang fuzz_long delay_long mix_long cancel_long kill_long scripts_long)
 
 server=test/server.sh
 preload=shared_preload_libraries=deep_learning
@@ -124,19 +124,23 @@ remove_servers()
 # tap FILE...
 tap()
 {
-	local files=("$@") file status=0
+	local files=("$@") file status=0 preload=()
 
 	[ ${#files[@]} -gt 0 ] || { nothing 'no test/t/*.pl'; return; }
 	copy=$(scratch_directory deep_learning_tap)
 	trap 'remove_servers "$copy"' EXIT
 	cp -r test examples "$copy/"
+	if [ -n "${DL_DELAY:-}" ]; then
+		${CC:-cc} -O1 -Wall -Wextra -Werror -shared -fPIC -o "$copy/delay.so" test/delay.c -ldl
+		preload=(DL_DELAY="$DL_DELAY" LD_PRELOAD="$copy/delay.so")
+	fi
 	[ "$(id -u)" -ne 0 ] || chown -R "$server_user": "$copy"
 	(
 		cd "$copy/test"
 		as_server_user env TESTDIR="$copy/test" TESTDATADIR="$copy/test/tmp_check" TESTLOGDIR="$copy/test/tmp_check/log" \
 			PG_REGRESS="$pgxs/test/regress/pg_regress" PATH="$(pg_bindir):$PATH" PGPORT=65432 \
 			DL_EXAMPLES="$copy/examples" DL_MIX_SECONDS="${DL_MIX_SECONDS:-}" DL_CANCELS="${DL_CANCELS:-}" \
-			DL_KILLS="${DL_KILLS:-}" DL_SEED="${DL_SEED:-}" PGCTLTIMEOUT=180 \
+			DL_KILLS="${DL_KILLS:-}" DL_SEED="${DL_SEED:-}" PGCTLTIMEOUT=180 "${preload[@]}" \
 			prove -I "$pgxs/test/perl" -I "$copy/test/t" -j"${TAP_JOBS:-2}" --timer "${files[@]#test/}"
 	) >"$copy/output" 2>&1 || status=$?
 	cat "$copy/output"
@@ -153,6 +157,12 @@ tap()
 stage_tap()
 {
 	tap test/t/*.pl
+}
+
+# All of them, on servers whose processes are delayed at random.
+stage_delay_long()
+{
+	DL_DELAY=${DL_DELAY:-50} tap test/t/*.pl
 }
 
 # Ten minutes of sessions that score, deploy, roll back and drop.
