@@ -159,10 +159,10 @@ stage_tap()
 	tap test/t/*.pl
 }
 
-# All of them, on servers whose processes are delayed at random.
+# On servers whose processes are delayed at random; 002 is about time itself.
 stage_delay_long()
 {
-	DL_DELAY=${DL_DELAY:-50} tap test/t/*.pl
+	DL_DELAY=${DL_DELAY:-50} tap test/t/00[!2]*.pl test/t/01*.pl
 }
 
 # Ten minutes of sessions that score, deploy, roll back and drop.
