@@ -162,8 +162,9 @@ for my $job ($jobs[1], $jobs[2], $fourth)
 }
 ($pid = job_pid($urgent)) =~ /^\d+$/ or die 'no worker';
 kill 'KILL', $pid;
+wait_for(60, sub { !kill 0, $pid });
 ok(wait_for(60, sub { my ($status, $answer) = $node->psql('postgres', 'SELECT 1'); defined $status && $status == 0 && $answer eq '1' }), 'kill -9 restarts the server');
-ok(wait_for(60, sub { my ($status, $answer) = $node->psql('postgres', "SELECT attempts FROM dl.job WHERE id = $urgent AND state = 'running'"); ($answer // '') eq '3' }),
+ok(wait_for(10, sub { my ($status, $answer) = $node->psql('postgres', "SELECT attempts FROM dl.job WHERE id = $urgent AND state = 'running'"); ($answer // '') eq '3' }),
 	'and the job is started again within ten seconds, without anybody asking');
 # a scheduler that is told to stop while it looks could still find the job lost
 $node->stop('immediate');

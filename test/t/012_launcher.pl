@@ -52,7 +52,7 @@ $pid = pid_of('launcher');
 ask("SELECT pg_terminate_backend($pid)");
 ok(wait_for(60, sub { my $new = pid_of('launcher'); $new && $new != $pid }), 'so is the launcher');
 ask('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type IN (\'deep_learning job\', \'deep_learning scheduler\')');
-ok(wait_for(60, sub { state($id) eq 'running 2' }), 'a job that is terminated together with the scheduler is started again');
+ok(wait_for(10, sub { state($id) eq 'running 2' }), 'a job that is terminated together with the scheduler is started again');
 
 my $attempt = 2;
 for my $kind ('job', 'scheduler', 'launcher')
@@ -63,7 +63,7 @@ for my $kind ('job', 'scheduler', 'launcher')
 	wait_for(60, sub { !kill 0, $killed });
 	ok(is_ready(), "kill -9 of the $kind restarts the server");
 	$attempt++;
-	ok(wait_for(60, sub { state($id) eq "running $attempt" && processes('job') == 1 }), 'the job runs again within ten seconds');
+	ok(wait_for(10, sub { state($id) eq "running $attempt" && processes('job') == 1 }), 'the job runs again within ten seconds');
 	ok(wait_for(60, sub { processes('launcher') == 1 && processes('scheduler') == 1 }), 'with one launcher and one scheduler');
 }
 for my $mode ('fast', 'immediate')
@@ -71,7 +71,7 @@ for my $mode ('fast', 'immediate')
 	$node->stop($mode);
 	$node->start;
 	$attempt++;
-	ok(wait_for(60, sub { state($id) eq "running $attempt" && processes('job') == 1 }), "so it does after a stop, $mode");
+	ok(wait_for(10, sub { state($id) eq "running $attempt" && processes('job') == 1 }), "so it does after a stop, $mode");
 }
 is(ask("SELECT count(*) FROM dl.job_log WHERE job = $id AND message = 'the worker of the job was lost'"), $attempt - 1, 'its log has all of it');
 

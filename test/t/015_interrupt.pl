@@ -174,7 +174,7 @@ sub interrupt_job
 	my $state = '';
 	# a worker that is terminated before it has the job leaves it in the queue
 	my $known = sub { $state = $control->ask("SELECT state FROM dl.job WHERE id = $id"); return $state ne 'running'; };
-	my $in_time = wait_for(60, $known);
+	my $in_time = wait_for(10, $known);
 	if ($state eq 'queued' || !$in_time)
 	{
 		$control->ask("SELECT dl.cancel($id)");
